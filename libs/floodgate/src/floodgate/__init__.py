@@ -1,0 +1,1 @@
+"""What the Floodgate services share: events, model client, knowledge, privacy, settings, telemetry."""

@@ -1,0 +1,1 @@
+"""Key-ordered concurrent stream processing on Kafka with exactly-once output."""

@@ -1,0 +1,1 @@
+"""Resolves frequent simple cases by deterministic, validated workflows."""

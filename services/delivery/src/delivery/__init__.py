@@ -1,0 +1,1 @@
+"""Outbound edge: replies, redirects and hand-offs to Intercom and other channels."""

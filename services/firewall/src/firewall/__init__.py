@@ -1,0 +1,1 @@
+"""Screens every message before a human queue."""

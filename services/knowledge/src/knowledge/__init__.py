@@ -1,0 +1,1 @@
+"""Keeps curated knowledge fresh in S3 and OpenSearch."""

@@ -1,0 +1,1 @@
+"""Turns every finished interaction into a validated feature record."""
