@@ -1,0 +1,140 @@
+"""The catalogue as typed, immutable models: what a support team edits under `catalogue/`."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+GENERIC_CATEGORY: Final = "none"
+PERSON_PATH: Final = "person"
+
+Language = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(/[a-z0-9_]+)*$", max_length=64)]
+Texts = dict[Language, str]
+
+
+class CatalogueModel(BaseModel):
+    """Immutable; unknown members are refused so that a typing error is found at once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Owned(CatalogueModel):
+    """A piece that somebody answers for."""
+
+    owner: str = Field(description="Team or role that answers for it.")
+    review_by: date = Field(description="When it has to be looked at again.")
+
+
+class Automation(StrEnum):
+    """How far a category may be automated."""
+
+    OFF = "off"
+    SHADOW = "shadow"
+    PROPOSE = "propose"
+    ON = "on"
+
+
+class Path(CatalogueModel):
+    """A path of buttons that a user can choose."""
+
+    id: Id
+    label: Texts = Field(description="What the button says, per served language.")
+    category: str | None = Field(
+        default=None, description="Category that belongs here; null for a generic path."
+    )
+    generic: bool = Field(default=False, description='True for "Other" and the like.')
+
+
+class Category(Owned):
+    """Something that users write about."""
+
+    id: Id
+    title: Texts
+    path: str = Field(description="Id of the button path where it belongs.")
+    team: str
+    automation: Automation = Automation.OFF
+    never_automate: bool = False
+    workflow: str | None = None
+    confusable_with: tuple[str, ...] = ()
+    examples: dict[Language, tuple[str, ...]] = Field(
+        description="Short texts that customers could have written."
+    )
+
+
+class UrgencyRule(Owned):
+    """When a message is urgent whatever else it is."""
+
+    id: Id
+    title: str
+    team: str
+    quarantine_never: bool = True
+    phrases: dict[Language, tuple[str, ...]] = Field(description="Words that make it hold, per language.")
+    reply: str | None = Field(default=None, description="Template with approved wording.")
+
+
+class Team(Owned):
+    """A human queue."""
+
+    id: Id
+    title: str
+    intercom_team_id: str
+    low_priority: bool = False
+
+
+class Template(Owned):
+    """A reply in every served language; {places} are filled from slots."""
+
+    id: Id
+    texts: Texts
+
+
+class Thresholds(CatalogueModel):
+    """Where the firewall draws its lines."""
+
+    min_confidence: float = Field(default=0.45, ge=0, le=1, description="Below this a human looks.")
+    redirect_confidence: float = Field(
+        default=0.6, ge=0, le=1, description="At or above this a wrong path is redirected."
+    )
+    urgent: float = Field(default=0.7, ge=0, le=1)
+    automate_confidence: float = Field(default=0.6, ge=0, le=1)
+
+
+class Article(Owned):
+    """A curated piece of knowledge in one language."""
+
+    id: Id
+    language: Language
+    title: str
+    countries: tuple[Country, ...] = Field(default=(), description="Empty: everywhere.")
+    category: str | None = None
+    body: str
+
+
+class Catalogue(CatalogueModel):
+    """One version of everything."""
+
+    version: str = Field(description="First twelve hexadecimal digits of the SHA-256 of its files.")
+    company: str
+    languages: tuple[Language, ...]
+    countries: tuple[Country, ...]
+    default_language: Language = "en"
+    max_redirects: int = 2
+    thresholds: Thresholds = Thresholds()
+    category_thresholds: dict[str, Thresholds] = {}
+    country_thresholds: dict[str, Thresholds] = {}
+    paths: tuple[Path, ...]
+    categories: tuple[Category, ...]
+    urgency: tuple[UrgencyRule, ...]
+    teams: tuple[Team, ...]
+    templates: tuple[Template, ...]
+    articles: tuple[Article, ...]
+    topics: tuple[str, ...] = Field(description="Closed set for the feature record's primary_topic.")
+    intents: tuple[str, ...] = Field(description="Closed set for the feature record's intent.")
+    workflows: dict[str, Any] = Field(
+        default={}, description="Raw YAML by workflow id; the agent gives them meaning."
+    )

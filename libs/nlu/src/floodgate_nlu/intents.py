@@ -1,0 +1,131 @@
+"""Few-shot intent classification: kernel ridge regression over hashed text features.
+
+The training set is small (tens of examples a label), so the closed form is exact and fast, and its leave-one-out
+scores come for free. They calibrate the probabilities, the scope and the "belongs to" threshold without holding
+examples back.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from floodgate_nlu.hashing import FloatArray
+from floodgate_nlu.postings import Postings
+from floodgate_nlu.vectorizer import Vectorizer
+
+DoubleArray = NDArray[np.float64]
+
+MAX_EXAMPLES: Final = 5_000
+_RIDGE: Final = 1.0
+_KERNEL_OFFSET: Final = 0.1
+_TEMPERATURES: Final = tuple(float(t) for t in np.geomspace(0.01, 1.0, 40))
+_FALSE_ALARM_QUANTILE: Final = 0.03
+_SCOPE_QUANTILE: Final = 0.08
+_LEAST_SPREAD: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Probabilities over the labels, given that one of them applies, and whether one applies at all."""
+
+    probabilities: Mapping[str, float]
+    in_scope: float
+    nearest: Mapping[str, float]
+
+    def best(self) -> tuple[str, float]:
+        """The likeliest label (ties go to the first in order of name) and its probability."""
+        label = min(self.probabilities, key=lambda name: (-self.probabilities[name], name))
+        return label, self.probabilities[label]
+
+
+class IntentModel:
+    """A classifier trained once from examples; immutable and safe to share between threads."""
+
+    def __init__(self, examples: Sequence[tuple[str, str]]) -> None:
+        """Train on (text, label) pairs.
+
+        Raises:
+            ValueError: No examples were given.
+        """
+        if not examples:
+            raise ValueError("an intent model needs at least one example; add examples to the categories")
+        kept = _bounded(sorted(set(examples), key=lambda pair: (pair[1], pair[0])))
+        self.labels: Final = tuple(sorted({label for _, label in kept}))
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        self._targets: NDArray[np.int64] = np.array([numbers[label] for _, label in kept], dtype=np.int64)
+        self._vectorizer = Vectorizer([text for text, _ in kept])
+        vectors = [self._vectorizer.transform(text) for text, _ in kept]
+        self._postings = Postings(vectors)
+        gram = np.stack([self._postings.products(vector) for vector in vectors])
+        self._prior = 1.0 / len(self.labels)
+        held_out = self._fit(gram)
+        self._temperature = _best_temperature(held_out, self._targets)
+        own = _softmax(held_out / self._temperature)[np.arange(len(kept)), self._targets]
+        self.belongs_threshold: Final = float(min(0.5, np.quantile(own, _FALSE_ALARM_QUANTILE)))
+        top = held_out.max(axis=1)
+        self._scope_center = float(np.quantile(top, _SCOPE_QUANTILE))
+        self._scope_spread = max(float(top.std()) / 4.0, _LEAST_SPREAD)
+
+    def _fit(self, gram: FloatArray) -> DoubleArray:
+        """Solve for the weights and return the leave-one-out scores."""
+        kernel = _kernel(gram.astype(np.float64))
+        inverse = np.linalg.inv(kernel + _RIDGE * np.eye(len(kernel)))
+        wanted = np.full((len(kernel), len(self.labels)), -self._prior)
+        wanted[np.arange(len(kernel)), self._targets] += 1.0
+        weights = inverse @ wanted
+        self._weights: FloatArray = weights.astype(np.float32)
+        held_out: DoubleArray = wanted - weights / np.diag(inverse)[:, None] + self._prior
+        return held_out
+
+    def predict(self, text: str) -> Prediction:
+        """Classify one text."""
+        similarities = self._postings.products(self._vectorizer.transform(text))
+        scores = (_kernel(similarities.astype(np.float64)) @ self._weights).astype(np.float64) + self._prior
+        probabilities = _softmax(scores[None, :] / self._temperature)[0]
+        nearest = np.zeros(len(self.labels))
+        np.maximum.at(nearest, self._targets, similarities)
+        distance = (float(scores.max()) - self._scope_center) / self._scope_spread
+        return Prediction(
+            dict(zip(self.labels, (float(p) for p in probabilities), strict=True)),
+            float(1.0 / (1.0 + np.exp(-np.clip(distance, -30.0, 30.0)))),
+            dict(zip(self.labels, (float(n) for n in nearest), strict=True)),
+        )
+
+
+def _kernel(similarity: DoubleArray) -> DoubleArray:
+    """A polynomial kernel of degree two: pairs of features count, which few examples need."""
+    kernel: DoubleArray = (similarity + _KERNEL_OFFSET) ** 2
+    return kernel
+
+
+def _softmax(scores: DoubleArray) -> DoubleArray:
+    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
+    softmax: DoubleArray = shifted / shifted.sum(axis=1, keepdims=True)
+    return softmax
+
+
+def _best_temperature(scores: DoubleArray, targets: NDArray[np.int64]) -> float:
+    """The temperature at which held-out probabilities are most honest (lowest log loss)."""
+    rows = np.arange(len(targets))
+    losses = [
+        -float(np.log(np.maximum(_softmax(scores / t)[rows, targets], 1e-9)).mean()) for t in _TEMPERATURES
+    ]
+    return _TEMPERATURES[int(np.argmin(losses))]
+
+
+def _bounded(examples: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Keep memory bounded: past the limit, every label keeps an evenly spaced share of its examples."""
+    if len(examples) <= MAX_EXAMPLES:
+        return list(examples)
+    by_label: dict[str, list[tuple[str, str]]] = {}
+    for example in examples:
+        by_label.setdefault(example[1], []).append(example)
+    share = MAX_EXAMPLES // len(by_label)
+    kept: list[tuple[str, str]] = []
+    for rows in by_label.values():
+        step = max(len(rows) / max(share, 1), 1.0)
+        kept.extend(rows[int(i * step)] for i in range(min(share, len(rows))))
+    return kept
