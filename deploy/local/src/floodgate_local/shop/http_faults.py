@@ -181,7 +181,7 @@ def _replay(body: bytes) -> Receive:
 async def _drop_connection(receive: Receive, send: Send) -> None:
     """Closes the connection without a byte of an answer.
 
-    ASGI has no word for this, so the transport is taken from uvicorn's request cycle (`send` is its bound method).
+    ASGI has no word for this, so the transport is taken from uvicorn's request cycle, which owns `send`.
 
     Raises:
         ConnectionResetError: The server has no transport (an in-process test client, for example).

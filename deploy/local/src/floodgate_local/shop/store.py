@@ -18,33 +18,48 @@ Clock = Callable[[], datetime]
 Row = sqlite3.Row
 
 _TABLES: Final = """
-CREATE TABLE customers (contact_id TEXT PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE,
-  language TEXT NOT NULL, country TEXT NOT NULL, account_status TEXT NOT NULL);
-CREATE TABLE orders (number TEXT PRIMARY KEY, contact_id TEXT NOT NULL REFERENCES customers, event TEXT
-  NOT NULL, venue TEXT NOT NULL, event_starts_at TEXT NOT NULL, seats TEXT NOT NULL, free_seats TEXT NOT
-  NULL, amount_cents INTEGER NOT NULL, refunded_cents INTEGER NOT NULL, currency TEXT NOT NULL, status
-  TEXT NOT NULL, purchased_at TEXT NOT NULL, delivery_email TEXT NOT NULL, tickets_issued INTEGER NOT
-  NULL);
+CREATE TABLE customers (
+  contact_id TEXT PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE, language TEXT NOT NULL,
+  country TEXT NOT NULL, account_status TEXT NOT NULL
+);
+CREATE TABLE orders (
+  number TEXT PRIMARY KEY, contact_id TEXT NOT NULL REFERENCES customers, event TEXT NOT NULL,
+  venue TEXT NOT NULL, event_starts_at TEXT NOT NULL, seats TEXT NOT NULL, free_seats TEXT NOT NULL,
+  amount_cents INTEGER NOT NULL, refunded_cents INTEGER NOT NULL, currency TEXT NOT NULL,
+  status TEXT NOT NULL, purchased_at TEXT NOT NULL, delivery_email TEXT NOT NULL,
+  tickets_issued INTEGER NOT NULL
+);
 CREATE INDEX orders_by_customer ON orders (contact_id);
-CREATE TABLE subscriptions (id TEXT PRIMARY KEY, contact_id TEXT NOT NULL REFERENCES customers, plan TEXT
-  NOT NULL, status TEXT NOT NULL, renews_at TEXT, ends_at TEXT, price_cents INTEGER NOT NULL, currency
-  TEXT NOT NULL, promo_code TEXT);
+CREATE TABLE subscriptions (
+  id TEXT PRIMARY KEY, contact_id TEXT NOT NULL REFERENCES customers, plan TEXT NOT NULL,
+  status TEXT NOT NULL, renews_at TEXT, ends_at TEXT, price_cents INTEGER NOT NULL,
+  currency TEXT NOT NULL, promo_code TEXT
+);
 CREATE INDEX subscriptions_by_customer ON subscriptions (contact_id);
-CREATE TABLE payments (id TEXT PRIMARY KEY, contact_id TEXT NOT NULL REFERENCES customers, order_number
-  TEXT, subscription_id TEXT, amount_cents INTEGER NOT NULL, currency TEXT NOT NULL, status TEXT NOT NULL,
-  paid_at TEXT NOT NULL, duplicate_of TEXT);
+CREATE TABLE payments (
+  id TEXT PRIMARY KEY, contact_id TEXT NOT NULL REFERENCES customers, order_number TEXT,
+  subscription_id TEXT, amount_cents INTEGER NOT NULL, currency TEXT NOT NULL, status TEXT NOT NULL,
+  paid_at TEXT NOT NULL, duplicate_of TEXT
+);
 CREATE INDEX payments_by_customer ON payments (contact_id);
-CREATE TABLE invoices (number TEXT PRIMARY KEY, contact_id TEXT NOT NULL REFERENCES customers,
-  order_number TEXT, subscription_id TEXT, amount_cents INTEGER NOT NULL, currency TEXT NOT NULL,
-  issued_at TEXT NOT NULL);
+CREATE TABLE invoices (
+  number TEXT PRIMARY KEY, contact_id TEXT NOT NULL REFERENCES customers, order_number TEXT,
+  subscription_id TEXT, amount_cents INTEGER NOT NULL, currency TEXT NOT NULL, issued_at TEXT NOT NULL
+);
 CREATE INDEX invoices_by_customer ON invoices (contact_id);
-CREATE TABLE promo_codes (code TEXT PRIMARY KEY, percent_off INTEGER NOT NULL, valid_until TEXT NOT NULL);
-CREATE TABLE requests (idempotency_key TEXT PRIMARY KEY, action_id TEXT NOT NULL, fingerprint TEXT NOT
-  NULL, action TEXT NOT NULL, target TEXT NOT NULL, contact_id TEXT NOT NULL, at TEXT NOT NULL,
-  times_requested INTEGER NOT NULL, outcome TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE TABLE promo_codes (
+  code TEXT PRIMARY KEY, percent_off INTEGER NOT NULL, valid_until TEXT NOT NULL
+);
+CREATE TABLE requests (
+  idempotency_key TEXT PRIMARY KEY, action_id TEXT NOT NULL, fingerprint TEXT NOT NULL,
+  action TEXT NOT NULL, target TEXT NOT NULL, contact_id TEXT NOT NULL, at TEXT NOT NULL,
+  times_requested INTEGER NOT NULL, outcome TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL
+);
 -- What really happened, written by the action itself and counted against what was asked for.
-CREATE TABLE effects (id INTEGER PRIMARY KEY, idempotency_key TEXT NOT NULL, action TEXT NOT NULL, target
-  TEXT NOT NULL, at TEXT NOT NULL, detail TEXT NOT NULL);
+CREATE TABLE effects (
+  id INTEGER PRIMARY KEY, idempotency_key TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,
+  at TEXT NOT NULL, detail TEXT NOT NULL
+);
 CREATE INDEX effects_by_key ON effects (idempotency_key);
 """
 _VERSION: Final = 1
