@@ -1,0 +1,165 @@
+"""The cache of the JVM components: fetched files, and homes assembled from them once, whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from floodgate_local import opensearch_home
+from floodgate_local.errors import DiskError, LockfileError, explain_os_error
+from floodgate_local.fetch import ArtifactStore, Fetcher, JgoFetcher
+from floodgate_local.lockfile import Lock, LockedArtifact, lock_path, read_lock
+from floodgate_local.parts import roots_digest
+from floodgate_local.progress import StackProgress
+
+JVM_COMPONENTS: Final = ("kafka", "apicurio", "opensearch")
+
+# Raised when what is made of the same files changes, so that older homes are not taken for newer ones.
+_ASSEMBLY_VERSION: Final = 1
+_ARCHIVES: Final = ("tar.gz", "zip")
+# Archives are there twice while they are unpacked; jars are linked, not copied.
+_SPACE_FACTOR: Final = 2.2
+
+
+def cache_dir() -> Path:
+    """`FLOODGATE_CACHE`, else `floodgate` in the user's cache folder."""
+    override = os.environ.get("FLOODGATE_CACHE")
+    if override:
+        return Path(override).expanduser().absolute()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache").absolute() / "floodgate"
+
+
+class Homes:
+    """The installed homes of the JVM components.
+
+    Args:
+        root: The cache folder.
+        lock: What the homes are made of.
+        fetcher: Where missing files come from.
+    """
+
+    def __init__(self, root: Path, lock: Lock, fetcher: Fetcher) -> None:
+        self._root = root
+        self._lock = lock
+        self._store = ArtifactStore(root, fetcher)
+
+    @classmethod
+    def default(cls) -> Homes:
+        """The user's cache, this checkout's lock, jgo's repositories.
+
+        Raises:
+            LockfileError: The lock cannot be read or does not fit the declared parts.
+        """
+        path = lock_path()
+        lock = read_lock(path)
+        if lock.roots_digest != roots_digest():
+            raise LockfileError(f"{path} does not fit the declared parts", "run `floodgate stack lock`")
+        return cls(cache_dir(), lock, JgoFetcher())
+
+    def path(self, component: str) -> Path:
+        """Where the component's home lies, named by a digest of all that it is made of."""
+        digest = hashlib.sha256(str(_ASSEMBLY_VERSION).encode())
+        for folder, files in sorted(self._lock.component(component).items()):
+            digest.update(f"{folder}={[file.sha256 for file in sorted(files)]}".encode())
+        if component == "opensearch":
+            digest.update(opensearch_home.POLISH_SOURCE.read_bytes())
+        return self._root / "homes" / f"{component}-{digest.hexdigest()[:16]}"
+
+    def ensure(self, components: Sequence[str], progress: StackProgress) -> None:
+        """Fetch and assemble the homes that are not there.
+
+        Raises:
+            StackError: A file cannot be fetched, verified or written; nothing is left half-installed.
+        """
+        if all(self.path(name).is_dir() for name in components):
+            return
+        try:
+            with _exclusive(self._root, progress):
+                self._remove_leftovers()
+                missing = [name for name in components if not self.path(name).is_dir()]
+                self._check_space(missing)
+                for name in missing:
+                    self._store.ensure(name, list(self._lock.artifacts([name])), progress)
+                    self._assemble(name, progress)
+        except OSError as error:
+            raise explain_os_error(error, self._root) from error
+
+    def _remove_leftovers(self) -> None:
+        """Remove what an interrupted run left; the lock is held, so nobody is using it."""
+        shutil.rmtree(self._root / "tmp", ignore_errors=True)
+
+    def _check_space(self, components: Sequence[str]) -> None:
+        missing = [file for file in self._lock.artifacts(components) if not self._store.has(file)]
+        needed_bytes = int(sum(file.size_bytes for file in missing) * _SPACE_FACTOR)
+        free_bytes = shutil.disk_usage(self._root).free
+        if free_bytes < needed_bytes:
+            raise DiskError(
+                f"The disk that holds {self._root} has {free_bytes / 1e6:.0f} MB free, "
+                f"the JVM parts need {needed_bytes / 1e6:.0f} MB",
+                "free some space there, or point FLOODGATE_CACHE at a larger disk; nothing was installed",
+            )
+
+    def _assemble(self, component: str, progress: StackProgress) -> None:
+        home = self.path(component)
+        temporary = self._root / "tmp"
+        temporary.mkdir(parents=True, exist_ok=True)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        progress.note(f"{component} assembling")
+        building = Path(tempfile.mkdtemp(prefix=f"{component}-", dir=temporary))
+        try:
+            building.chmod(0o755)
+            self._fill(component, building)
+            building.rename(home)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+        self._drop_archives(component)
+
+    def _fill(self, component: str, building: Path) -> None:
+        for folder, files in self._lock.component(component).items():
+            (building / folder).mkdir(parents=True)
+            for file in files:
+                _link_or_unpack(self._store.path(file), file, building / folder)
+        if component == "opensearch":
+            opensearch_home.finish_home(building)
+            shutil.rmtree(building / "compiler")
+
+    def _drop_archives(self, component: str) -> None:
+        """An archive is of no use once it is unpacked; linked jars cost nothing."""
+        for file in self._lock.artifacts([component]):
+            if file.coordinate.packaging in _ARCHIVES:
+                shutil.rmtree(self._store.path(file).parent, ignore_errors=True)
+
+
+def _link_or_unpack(source: Path, file: LockedArtifact, folder: Path) -> None:
+    if file.coordinate.packaging == "tar.gz":
+        with tarfile.open(source) as archive:
+            archive.extractall(folder, filter="data")
+        return
+    target = folder / file.coordinate.filename
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        # Some file systems have no hard links.
+        shutil.copyfile(source, target)
+
+
+@contextmanager
+def _exclusive(root: Path, progress: StackProgress) -> Iterator[None]:
+    """One installation at a time per cache; a second command waits for the first."""
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / "lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress.note("waiting for another command that is fetching the JVM parts")
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,93 @@
+"""What the supervisor needs to know of a component."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Final
+
+import httpx
+
+from floodgate_local.state import LOOPBACK
+
+_PROBE_TIMEOUT_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a component runs: its data, its installed home (JVM components), its ports and the stack's env."""
+
+    data: Path
+    home: Path | None
+    ports: Mapping[str, int]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def installed(self) -> Path:
+        """The home of a component that has one."""
+        if self.home is None:
+            raise ValueError("this component has no installed home")
+        return self.home
+
+    def url(self, port_name: str) -> str:
+        """The loopback address of one of the component's ports."""
+        return f"http://{LOOPBACK}:{self.ports[port_name]}"
+
+
+class Component(ABC):
+    """One server of the stack. Stateless: everything that varies is in the `Place`."""
+
+    name: ClassVar[str] | str
+    #: The first is the one that clients use.
+    port_names: tuple[str, ...] = ()
+    is_jvm: bool = False
+    refuses_root: bool = False
+    #: Long enough for a cold start of everything at once on two slow cores.
+    start_timeout_seconds: float = 120.0
+    stop_grace_seconds: float = 15.0
+
+    @property
+    def main_port(self) -> str:
+        """The name of the port that clients use."""
+        return self.port_names[0]
+
+    def prepare(self, place: Place) -> None:
+        """Write configuration and format storage; called before every start."""
+
+    @abstractmethod
+    def command(self, place: Place) -> list[str]:
+        """The command that runs the server in the foreground."""
+
+    def environment(self, place: Place) -> dict[str, str]:
+        """The process environment."""
+        del place
+        return dict(os.environ)
+
+    @abstractmethod
+    def is_ready(self, place: Place) -> bool:
+        """Whether the server answers over its own protocol, asked once with a short time-out."""
+
+    def settle(self, place: Place) -> None:
+        """What is to be set once the server answers; must be idempotent."""
+
+
+def answers(url: str) -> bool:
+    """Whether a GET of the URL is answered with success."""
+    try:
+        return httpx.get(url, timeout=_PROBE_TIMEOUT_SECONDS, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def jvm_environment(data: Path) -> dict[str, str]:
+    """An environment without foreign Java settings, and with few malloc arenas (they cost resident memory)."""
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH")
+    }
+    environment |= {"MALLOC_ARENA_MAX": "2", "HOME": str(data), "TMPDIR": str(data / "tmp")}
+    return environment

@@ -1,0 +1,128 @@
+"""Apache Kafka: one node that is broker and controller (KRaft)."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Final
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from floodgate_local.components.base import Component, Place, jvm_environment
+from floodgate_local.errors import ComponentFailedError
+from floodgate_local.java import COMMON_OPTIONS, java_executable
+from floodgate_local.state import LOOPBACK
+
+# Any base64 UUID; one stack is one cluster, and its data never meets another's.
+_CLUSTER_ID: Final = "Zmxvb2RnYXRlLWxvY2FsMQ"
+_FORMAT_TIMEOUT_SECONDS: Final = 60
+_PROBE_TIMEOUT_SECONDS: Final = 1.0
+
+
+class Kafka(Component):
+    """See the module."""
+
+    name = "kafka"
+    port_names = ("kafka", "kafka-controller")
+    is_jvm = True
+    stop_grace_seconds = 20.0
+
+    def prepare(self, place: Place) -> None:
+        """Write the configuration and format the log folder, once.
+
+        Raises:
+            ComponentFailedError: The log folder cannot be formatted.
+        """
+        (place.data / "tmp").mkdir(parents=True, exist_ok=True)
+        config = place.data / "server.properties"
+        config.write_text(_properties(place), encoding="utf-8")
+        if (place.data / "log" / "meta.properties").exists():
+            return
+        result = subprocess.run(  # noqa: S603 - our own command
+            [
+                *_java(place, heap="128m"),
+                "kafka.tools.StorageTool",
+                *("format", "--ignore-formatted", "--cluster-id", _CLUSTER_ID, "--config", str(config)),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=_FORMAT_TIMEOUT_SECONDS,
+            env=jvm_environment(place.data),
+            check=False,
+        )
+        if result.returncode != 0:
+            raise ComponentFailedError(
+                "Kafka's log folder cannot be formatted",
+                "see below; `floodgate stack up --fresh` starts with empty data",
+                log_tail=(result.stdout + result.stderr)[-2000:],
+            )
+
+    def command(self, place: Place) -> list[str]:
+        """See `Component`."""
+        return [*_java(place, heap="512m"), "kafka.Kafka", str(place.data / "server.properties")]
+
+    def environment(self, place: Place) -> dict[str, str]:
+        """See `Component`."""
+        return jvm_environment(place.data)
+
+    def is_ready(self, place: Place) -> bool:
+        """Whether the broker tells its cluster's metadata."""
+        client = AdminClient(
+            {
+                "bootstrap.servers": f"{LOOPBACK}:{place.ports['kafka']}",
+                "socket.timeout.ms": 1000,
+                "log_level": 0,
+            }
+        )
+        try:
+            return bool(client.list_topics(timeout=_PROBE_TIMEOUT_SECONDS).brokers)
+        except KafkaException:
+            return False
+
+
+def _java(place: Place, *, heap: str) -> list[str]:
+    return [
+        str(java_executable()),
+        *COMMON_OPTIONS,
+        *("-Xms64m", f"-Xmx{heap}"),
+        f"-Djava.io.tmpdir={place.data / 'tmp'}",
+        "-Dorg.slf4j.simpleLogger.showDateTime=true",
+        "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
+        *("-cp", f"{place.installed / 'libs'}/*"),
+    ]
+
+
+def _properties(place: Place) -> str:
+    broker, controller = place.ports["kafka"], place.ports["kafka-controller"]
+    values = {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.voters": f"1@{LOOPBACK}:{controller}",
+        "listeners": f"PLAINTEXT://{LOOPBACK}:{broker},CONTROLLER://{LOOPBACK}:{controller}",
+        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{broker}",
+        "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "log.dirs": place.data / "log",
+        # Topics are declared and deployed; a misspelt name must not become a topic.
+        "auto.create.topics.enable": "false",
+        "num.partitions": 1,
+        "offsets.topic.replication.factor": 1,
+        "offsets.topic.num.partitions": 4,
+        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.num.partitions": 4,
+        "share.coordinator.state.topic.replication.factor": 1,
+        "share.coordinator.state.topic.min.isr": 1,
+        "share.coordinator.state.topic.num.partitions": 1,
+        "group.initial.rebalance.delay.ms": 0,
+        "log.cleaner.dedupe.buffer.size": 8_388_608,
+        # Index files are allocated whole; small ones keep many partitions cheap.
+        "log.index.size.max.bytes": 1_048_576,
+        "log.segment.bytes": 67_108_864,
+        "num.network.threads": 2,
+        "num.io.threads": 4,
+        "num.recovery.threads.per.data.dir": 2,
+    }
+    return "".join(f"{key}={value}\n" for key, value in values.items())
