@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 GENERIC_CATEGORY: Final = "none"
 PERSON_PATH: Final = "person"
@@ -64,6 +64,14 @@ class Category(Owned):
     examples: dict[Language, tuple[str, ...]] = Field(
         description="Short texts that customers could have written."
     )
+
+    @field_validator("automation", mode="before")
+    @classmethod
+    def _yaml_switch(cls, value: Any) -> Any:
+        """YAML reads a bare `on` and `off` as true and false; the author meant the words."""
+        if isinstance(value, bool):
+            return Automation.ON if value else Automation.OFF
+        return value
 
 
 class UrgencyRule(Owned):
