@@ -1,0 +1,232 @@
+"""The one client through which all services call models on Bedrock."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import structlog
+from keyflow.errors import FatalError, PoisonMessageError, RetryableError
+
+from floodgate.bedrock.budget import Budget
+from floodgate.bedrock.cache_watch import CacheWatch
+from floodgate.bedrock.contract import ModelRequest, ModelResult, T, Usage
+from floodgate.bedrock.conversation import (
+    Accepted,
+    Rejected,
+    estimate_tokens,
+    interpret,
+    plan_call,
+    prefix_tokens,
+    read_usage,
+)
+from floodgate.bedrock.errors import ModelThrottledError
+from floodgate.bedrock.limiter import FixedLimiter, Limiter
+from floodgate.bedrock.prices import ModelPrice, PriceTable
+from floodgate.bedrock.settings import BedrockSettings
+from floodgate.bedrock.transport import Attempt, Charge, ClientFactory, Transport, make_client
+
+_BACKOFF_BASE_SECONDS: Final = 0.2
+_THROTTLED_BASE_SECONDS: Final = 0.5
+_BACKOFF_CAP_SECONDS: Final = 8.0
+_REQUEST_OVERHEAD_TOKENS: Final = 600  # what a model adds around messages and tools, at the most
+
+
+class BedrockModel:
+    """Asks a model through Converse with a forced tool, validates, repairs once, retries, and keeps the books.
+
+    Nothing is opened before the first call. One instance belongs to one event loop.
+
+    Args:
+        settings: Where, which model, how many at a time, how much money.
+        prices: The price table; the packaged one, or the file that the settings name, when left out.
+        limiter: The limit on calls in flight; a fixed one when left out.
+        client_factory: Makes the boto3 client (tests pass a fake).
+        on_usage: Called with the usage of every answer that arrived in time, failed repairs included.
+    """
+
+    def __init__(
+        self,
+        settings: BedrockSettings,
+        prices: PriceTable | None = None,
+        limiter: Limiter | None = None,
+        *,
+        client_factory: ClientFactory = make_client,
+        on_usage: Callable[[Usage], None] | None = None,
+        jitter: Callable[[float, float], float] = random.uniform,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._settings = settings
+        self._prices = prices or PriceTable.load(settings.price_file)
+        self._price = self._prices.price(settings.model_id)
+        self._embed_price = self._prices.price(settings.embed_model_id)
+        self._budget = Budget(settings.max_usd)
+        self._transport = Transport(
+            settings, limiter or FixedLimiter(settings.max_in_flight), self._budget, client_factory
+        )
+        self._watch = CacheWatch(settings.model_id)
+        self._on_usage = on_usage
+        self._jitter = jitter
+        self._sleep = sleep
+        self._vectors: OrderedDict[str, list[float]] = OrderedDict()
+        self._log = structlog.get_logger("floodgate.bedrock")
+
+    @property
+    def spent_usd(self) -> float:
+        """What this process spent so far, late answers included."""
+        return self._budget.spent_usd
+
+    def close(self) -> None:
+        """Close the connections; calls under way are not waited for."""
+        self._transport.close()
+
+    async def call(self, request: ModelRequest[T]) -> ModelResult[T]:
+        """Ask the model and return a validated answer.
+
+        Raises:
+            RetryableError: Throttling, failures or time-outs outlasted the attempts or the deadline.
+            PoisonMessageError: The answer still broke the schema or the check after one repair, or Bedrock
+                refuses this request.
+            FatalError: Credentials, access, model or budget do not allow the call.
+        """
+        ends_at = time.monotonic() + (request.deadline_seconds or self._settings.deadline_seconds)
+        outcome, usage = await self._ask(request, None, ends_at)
+        if isinstance(outcome, Accepted):
+            return ModelResult(outcome.value, usage, repaired=False, raw=outcome.raw)
+        first = outcome
+        self._log.warning(
+            "bedrock.repair", prompt=request.prompt.name, prompt_version=request.prompt.version, stage="asked"
+        )
+        outcome, repair_usage = await self._ask(request, first, ends_at)
+        if isinstance(outcome, Accepted):
+            return ModelResult(outcome.value, usage + repair_usage, repaired=True, raw=outcome.raw)
+        raise _poison(request, first, outcome)
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """One vector per text, in order; the latest texts are remembered.
+
+        Raises:
+            RetryableError: As for `call`.
+            PoisonMessageError: As for `call`.
+            FatalError: As for `call`.
+        """
+        ends_at = time.monotonic() + self._settings.deadline_seconds
+        known = {text: self._vectors[text] for text in texts if text in self._vectors}
+        missing = list(dict.fromkeys(text for text in texts if text not in known))
+        found = await asyncio.gather(*(self._embed_one(text, ends_at) for text in missing))
+        known.update(zip(missing, found, strict=True))
+        self._remember(known)
+        return [list(known[text]) for text in texts]
+
+    async def _ask(
+        self, request: ModelRequest[T], rejected: Rejected | None, ends_at: float
+    ) -> tuple[Accepted | Rejected, Usage]:
+        price, model_id = self._price, self._settings.model_id
+        planned = plan_call(request, model_id, price, rejected)
+
+        def run() -> Attempt:
+            started_at = time.monotonic()
+            response = self._transport.converse(planned)
+            latency_ms = round((time.monotonic() - started_at) * 1_000)
+            return Attempt(response, read_usage(response, model_id, price, latency_ms), started_at)
+
+        attempt = await self._retrying("Converse", run, _charge(request, rejected, price), ends_at)
+        usage = attempt.usage
+        self._watch.observe(request, usage, price, attempt.started_at, time.monotonic())
+        self._report(usage)
+        return interpret(request, attempt.response), usage
+
+    async def _embed_one(self, text: str, ends_at: float) -> list[float]:
+        settings, price = self._settings, self._embed_price
+        body = {"inputText": text, "dimensions": settings.embed_dimensions, "normalize": True}
+        most = price.most_usd(len(text.encode()) + 1, 0)
+        likely = price.cost_usd(estimate_tokens(text), 0)
+
+        def run() -> Attempt:
+            started_at = time.monotonic()
+            response = self._transport.invoke(settings.embed_model_id, body)
+            latency_ms = round((time.monotonic() - started_at) * 1_000)
+            tokens = int(response["body"].get("inputTextTokenCount") or 0)
+            counted = {"usage": {"inputTokens": tokens}, "ResponseMetadata": response["ResponseMetadata"]}
+            return Attempt(response, read_usage(counted, settings.embed_model_id, price, latency_ms), started_at)
+
+        charge = Charge(most, likely, estimate_tokens(text))
+        attempt = await self._retrying("InvokeModel", run, charge, ends_at)
+        self._report(attempt.usage)
+        vector = attempt.response["body"].get("embedding")
+        if not isinstance(vector, list) or len(vector) != settings.embed_dimensions:
+            raise FatalError(
+                f"{settings.embed_model_id} did not answer {settings.embed_dimensions} dimensions: choose a model "
+                "and a size that fit each other (FLOODGATE_BEDROCK_EMBED_MODEL_ID, _EMBED_DIMENSIONS)"
+            )
+        return [float(value) for value in vector]
+
+    async def _retrying(self, operation: str, run: Callable[[], Attempt], charge: Charge, ends_at: float) -> Attempt:
+        attempts = self._settings.max_attempts
+        for number in range(1, attempts + 1):
+            try:
+                return await self._transport.attempt(run, charge, ends_at - time.monotonic())
+            except RetryableError as error:
+                wait_seconds = self._backoff(error, number)
+                if number == attempts or time.monotonic() + wait_seconds >= ends_at:
+                    raise
+                self._log.warning(
+                    "bedrock.retry",
+                    operation=operation,
+                    attempt=number,
+                    wait_seconds=round(wait_seconds, 3),
+                    error=type(error).__name__,
+                )
+                await self._sleep(wait_seconds)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _report(self, usage: Usage) -> None:
+        if self._on_usage is not None:
+            self._on_usage(usage)
+
+    def _backoff(self, error: RetryableError, attempt: int) -> float:
+        if error.retry_after_seconds is not None:
+            # Everybody was told the same second: spread the return.
+            return error.retry_after_seconds + self._jitter(0.0, _BACKOFF_BASE_SECONDS)
+        base = _THROTTLED_BASE_SECONDS if isinstance(error, ModelThrottledError) else _BACKOFF_BASE_SECONDS
+        return self._jitter(0.0, min(base * 2**attempt, _BACKOFF_CAP_SECONDS))
+
+    def _remember(self, vectors: dict[str, list[float]]) -> None:
+        for text, vector in vectors.items():
+            self._vectors[text] = vector
+            self._vectors.move_to_end(text)
+        while len(self._vectors) > self._settings.embed_cache_size:
+            self._vectors.popitem(last=False)
+
+
+def _charge(request: ModelRequest[T], rejected: Rejected | None, price: ModelPrice) -> Charge:
+    shown = "" if rejected is None else json.dumps(list(rejected.content)) + rejected.message
+    varying = request.user_text + shown
+    # A byte-pair token is never shorter than one byte, so the bytes are an upper bound of the tokens.
+    fixed = prefix_tokens(request)
+    most_tokens = 4 * fixed + len(varying.encode()) + _REQUEST_OVERHEAD_TOKENS
+    likely_tokens = fixed + estimate_tokens(varying)
+    max_tokens = request.prompt.max_tokens
+    return Charge(
+        most_usd=price.most_usd(most_tokens, max_tokens),
+        likely_usd=price.cost_usd(likely_tokens, max_tokens // 2),
+        quota_tokens=likely_tokens + max_tokens,
+    )
+
+
+def _poison(request: ModelRequest[T], first: Rejected, second: Rejected) -> PoisonMessageError:
+    # What the model wrote may hold customer text: it goes into the dead letter only, never into the reason.
+    raw = {
+        "answers": [list(first.content), list(second.content)],
+        "errors": [first.message, second.message],
+    }
+    prompt = request.prompt
+    return PoisonMessageError(
+        f"the model's answer to prompt {prompt.name} {prompt.version} is still invalid after one repair",
+        raw_output=json.dumps(raw, ensure_ascii=False, default=str),
+    )

@@ -1,0 +1,35 @@
+"""Settings of the model client, from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class BedrockSettings(BaseSettings):
+    """`FLOODGATE_BEDROCK_*`; the region and the cap on spending also have their usual names.
+
+    Without a region here, boto's own configuration decides.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="FLOODGATE_BEDROCK_", populate_by_name=True, extra="ignore")
+
+    region: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("FLOODGATE_BEDROCK_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
+    )
+    model_id: str = "eu.amazon.nova-lite-v1:0"
+    embed_model_id: str = "amazon.titan-embed-text-v2:0"
+    embed_dimensions: int = Field(default=256, ge=1)
+    embed_cache_size: int = Field(default=4_096, ge=0)
+    max_in_flight: int = Field(default=64, ge=1, le=2_048)
+    max_attempts: int = Field(default=4, ge=1)
+    connect_timeout_seconds: float = Field(default=3.0, gt=0)
+    read_timeout_seconds: float = Field(default=20.0, gt=0)
+    deadline_seconds: float = Field(default=60.0, gt=0)
+    max_usd: float | None = Field(
+        default=None, ge=0, validation_alias=AliasChoices("FLOODGATE_BEDROCK_MAX_USD", "MAX_USD")
+    )
+    price_file: Path | None = None
