@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +17,12 @@ from floodgate_local.fetch import ArtifactStore, Fetcher, JgoFetcher
 from floodgate_local.lockfile import Lock, LockedArtifact, lock_path, read_lock
 from floodgate_local.parts import roots_digest
 from floodgate_local.progress import StackProgress
+from floodgate_local.state import locked
 
 JVM_COMPONENTS: Final = ("kafka", "apicurio", "opensearch")
 
 # Raised when what is made of the same files changes, so that older homes are not taken for newer ones.
-_ASSEMBLY_VERSION: Final = 1
+_ASSEMBLY_VERSION: Final = 2
 _ARCHIVES: Final = ("tar.gz", "zip")
 # Archives are there twice while they are unpacked; jars are linked, not copied.
 _SPACE_FACTOR: Final = 2.2
@@ -83,7 +82,9 @@ class Homes:
         if all(self.path(name).is_dir() for name in components):
             return
         try:
-            with _exclusive(self._root, progress):
+            self._root.mkdir(parents=True, exist_ok=True)
+            waiting = "waiting for another command that is fetching the JVM parts"
+            with locked(self._root / "lock", lambda: progress.note(waiting)):
                 self._remove_leftovers()
                 missing = [name for name in components if not self.path(name).is_dir()]
                 self._check_space(missing)
@@ -150,16 +151,3 @@ def _link_or_unpack(source: Path, file: LockedArtifact, folder: Path) -> None:
     except OSError:
         # Some file systems have no hard links.
         shutil.copyfile(source, target)
-
-
-@contextmanager
-def _exclusive(root: Path, progress: StackProgress) -> Iterator[None]:
-    """One installation at a time per cache; a second command waits for the first."""
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / "lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress.note("waiting for another command that is fetching the JVM parts")
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        yield

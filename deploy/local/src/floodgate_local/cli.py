@@ -74,7 +74,7 @@ def down(
 ) -> None:
     """Stop everything."""
     with _one_line_errors():
-        stopped = Stack(state).down(purge=purge)
+        stopped = Stack(state).down(progress_for(sys.stderr), purge=purge)
         typer.echo(f"down: stopped {', '.join(stopped)}" if stopped else "down: nothing ran")
         if purge:
             typer.echo("down: data removed")
@@ -161,7 +161,8 @@ def _as_json(row: ComponentStatus) -> dict[str, object]:
 
 
 def _table(rows: list[ComponentStatus]) -> Table:
-    table = Table("component", "state", "pid", "port", "RSS MB", "uptime s", "log", box=None)
+    table = Table("component", "state", "pid", "port", "RSS MB", "uptime s", box=None)
+    table.add_column("log", overflow="fold")
     for row in rows:
         color = "green" if row.state == "ready" else "red"
         table.add_row(

@@ -55,7 +55,10 @@ class JgoFetcher:
         """A Maven context that keeps its files below `repo_cache` and nowhere else."""
         resolver = PythonResolver(progress_callback=_reporting(on_bytes) if on_bytes else None)
         context = MavenContext(resolver=resolver, repo_cache=repo_cache, timeout=_TIMEOUT_SECONDS)
-        context.remote_repos = {**self._repositories, **context.remote_repos}
+        context.remote_repos = {
+            **self._repositories,
+            **{k: v for k, v in context.remote_repos.items() if k not in self._repositories},
+        }
         return context
 
     def fetch(self, coordinate: Coordinate, into: Path, on_bytes: OnBytes) -> Path:
@@ -100,10 +103,10 @@ class ArtifactStore:
         missing = [file for file in files if not self.has(file)]
         if not missing:
             return
-        tally = _Tally(component, sum(file.size_bytes for file in missing), progress)
+        stop = threading.Event()
+        tally = _Tally(component, sum(file.size_bytes for file in missing), progress, stop)
         # Largest first: the last worker then waits for a small file.
         missing.sort(key=lambda file: -file.size_bytes)
-        stop = threading.Event()
         with ThreadPoolExecutor(_PARALLEL_DOWNLOADS, thread_name_prefix="fetch") as pool:
             futures = [pool.submit(self._fetch_one, file, tally, stop) for file in missing]
             _raise_first(futures, pool, stop)
@@ -115,6 +118,8 @@ class ArtifactStore:
                 return
             try:
                 self._install(file, tally)
+            except _StoppedError:
+                return
             except (BrokenDownloadError, NetworkError):
                 if attempt == _ATTEMPTS:
                     raise
@@ -168,10 +173,15 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-class _Tally:
-    """Adds up the bytes of all downloads of a component."""
+class _StoppedError(Exception):
+    """Another download failed or the operator interrupted: there is no use in going on with this one."""
 
-    def __init__(self, component: str, total_bytes: int, progress: StackProgress) -> None:
+
+class _Tally:
+    """Adds up the bytes of all downloads of a component, and breaks them off when they are to stop."""
+
+    def __init__(self, component: str, total_bytes: int, progress: StackProgress, stop: threading.Event) -> None:
+        self._stop = stop
         self._component = component
         self._total_bytes = total_bytes
         self._done_bytes = 0
@@ -182,6 +192,8 @@ class _Tally:
         return _FileTally(self)
 
     def add(self, count: int) -> None:
+        if count > 0 and self._stop.is_set():
+            raise _StoppedError
         with self._lock:
             self._done_bytes += count
             # The end is told by `finish`, once everything is verified.
@@ -221,7 +233,7 @@ def _raise_first(futures: list[Future[None]], pool: ThreadPoolExecutor, stop: th
 
 
 def _explain(error: BaseException, coordinate: Coordinate, place: Path) -> BaseException:
-    if isinstance(error, StackError | KeyboardInterrupt):
+    if isinstance(error, StackError | KeyboardInterrupt | _StoppedError):
         return error
     # requests wraps a full disk and its own I/O errors alike in OSError subclasses: look at the cause first.
     if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import zipfile
 from pathlib import Path
 from typing import Final
 
 from floodgate_local.errors import ComponentFailedError
-from floodgate_local.java import java_executable
+from floodgate_local.java import java_executable, run_to_end
 from floodgate_local.parts import KNN_VERSION, OPENSEARCH_MODULES, OPENSEARCH_VERSION
 
 POLISH_SOURCE: Final = Path(__file__).parent / "polish" / "PolishAnalysisPlugin.java"
@@ -26,6 +25,8 @@ def finish_home(home: Path) -> None:
     for gap in (home / "lib-gaps").iterdir():
         gap.rename(home / "lib" / gap.name)
     (home / "lib-gaps").rmdir()
+    # Asked for at start, and made by nobody who may not write here.
+    (home / "bin").mkdir()
     for module in OPENSEARCH_MODULES:
         _write_descriptor(
             home / "modules" / module.name, module.name, module.classname, OPENSEARCH_VERSION, module.extended
@@ -83,12 +84,10 @@ def _compile(home: Path, plugin: Path, classes: Path) -> None:
         *("-source", "21", "-target", "21", "-proc:none", "-nowarn", "-d", str(classes)),
         *("-cp", ":".join(map(str, jars)), str(POLISH_SOURCE)),
     ]
-    result = subprocess.run(  # noqa: S603 - our own compiler on our own source
-        command, capture_output=True, text=True, timeout=_COMPILE_TIMEOUT_SECONDS, check=False
-    )
-    if result.returncode != 0:
+    output, succeeded = run_to_end(command, timeout_seconds=_COMPILE_TIMEOUT_SECONDS)
+    if not succeeded:
         raise ComponentFailedError(
             "OpenSearch's Polish analyzer does not compile",
             "see the compiler's output below; `floodgate stack lock` may have changed a version",
-            log_tail=(result.stdout + result.stderr)[-2000:],
+            log_tail=output[-2000:],
         )

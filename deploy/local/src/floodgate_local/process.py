@@ -140,16 +140,15 @@ def rss_bytes(record: ProcessRecord) -> int:
     return total
 
 
-def find_marked(state_dir: Path) -> list[ProcessRecord]:
-    """Processes that a supervisor of this state folder started, whether or not they are on record."""
-    prefix = f"{state_dir}|"
+def find_marked(state_dir: Path) -> list[tuple[str, ProcessRecord]]:
+    """Component name and process of all that was started from this state folder, on record or not."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.environ().get(MARKER, "").startswith(prefix):
-                mark = _start_mark(process.pid)
-                if mark is not None:
-                    found.append(ProcessRecord(process.pid, mark, process.create_time()))
+            folder, _, name = process.environ().get(MARKER, "").rpartition("|")
+            mark = _start_mark(process.pid)
+            if folder == str(state_dir) and mark is not None:
+                found.append((name, ProcessRecord(process.pid, mark, process.create_time())))
     return found
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -41,7 +42,7 @@ class Stack:
     ) -> None:
         self._state = StateDir(state_dir or default_state_dir())
         self._components = components
-        self._given_homes = homes
+        self._supervisor = Supervisor(self._state, components, homes or _DeferredHomes(), stack_env)
         self._names = _checked(only, [component.name for component in components])
 
     def __enter__(self) -> Stack:
@@ -78,16 +79,17 @@ class Stack:
         """
         told = progress or SilentProgress()
         check_platform()
-        with self._exclusive(), told.live():
+        with told.live(), self._exclusive(told):
             if fresh:
                 self._supervisor.down()
                 self._state.purge()
             return self._supervisor.up(self._names, told)
 
-    def down(self, *, purge: bool = False) -> list[str]:
+    def down(self, progress: StackProgress | None = None, *, purge: bool = False) -> list[str]:
         """Stop everything and return the names of what ran.
 
         Args:
+            progress: Whom to tell.
             purge: Remove data, logs, ports and secrets too.
 
         Raises:
@@ -95,7 +97,7 @@ class Stack:
         """
         if not self._state.root.exists():
             return []
-        with self._exclusive():
+        with self._exclusive(progress or SilentProgress()):
             stopped = self._supervisor.down()
             if purge:
                 self._state.purge()
@@ -108,9 +110,10 @@ class Stack:
             StackError: It does not come up again.
         """
         _checked([name], [component.name for component in self._components])
-        with self._exclusive():
+        told = progress or SilentProgress()
+        with told.live(), self._exclusive(told):
             self._supervisor.down([name])
-            self._supervisor.up([name], progress or SilentProgress())
+            self._supervisor.up([name], told)
 
     def kill(self, name: str) -> None:
         """End a component at once, as a crash would; `up` or `restart` brings it back."""
@@ -127,7 +130,7 @@ class Stack:
 
     def set_env(self, values: Mapping[str, str]) -> None:
         """Add values to the env file, as the deploy step does with what it created; `up` keeps them."""
-        with self._exclusive():
+        with self._exclusive(SilentProgress()):
             self._state.write_env(values)
 
     def rss_bytes(self) -> int:
@@ -138,33 +141,28 @@ class Stack:
         """The last lines of a component's log."""
         return self._supervisor.log_tail(name, lines)
 
-    def _exclusive(self) -> _Translated:
-        return _Translated(self._state)
-
-    @cached_property
-    def _supervisor(self) -> Supervisor:
-        return Supervisor(self._state, self._components, self._given_homes or Homes.default(), stack_env)
-
-
-class _Translated:
-    """The state folder's lock; errors of the operating system inside become one line with a remedy."""
-
-    def __init__(self, state: StateDir) -> None:
-        self._state = state
-        self._lock = state.exclusive()
-
-    def __enter__(self) -> None:
+    @contextmanager
+    def _exclusive(self, progress: StackProgress) -> Iterator[None]:
+        """One command at a time; an error of the operating system becomes one line with a remedy."""
         try:
-            self._lock.__enter__()
+            with self._state.exclusive(lambda: progress.note("waiting for another command on this stack")):
+                yield
         except OSError as error:
             raise explain_os_error(error, self._state.root) from error
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._lock.__exit__(kind, error, trace)
-        if isinstance(error, OSError):
-            raise explain_os_error(error, self._state.root) from error
+
+class _DeferredHomes:
+    """The user's cache, looked at on first use: stopping a stack needs no lock of JVM parts."""
+
+    @cached_property
+    def _homes(self) -> Homes:
+        return Homes.default()
+
+    def path(self, component: str) -> Path:
+        return self._homes.path(component)
+
+    def ensure(self, components: Sequence[str], progress: StackProgress) -> None:
+        self._homes.ensure(components, progress)
 
 
 def _checked(names: Iterable[str] | None, known: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ import secrets
 import shlex
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
@@ -77,11 +77,10 @@ class StateDir:
             (self.root / name).unlink(missing_ok=True)
 
     @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """One command at a time on this stack; another one waits."""
+    def exclusive(self, on_wait: Callable[[], None]) -> Iterator[None]:
+        """One command at a time on this stack; another one is told and waits."""
         self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / "lock").open("w") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
+        with locked(self.root / "lock", on_wait):
             yield
 
     def ports(self) -> dict[str, int]:
@@ -125,6 +124,18 @@ class StateDir:
         merged = {**read_env(self.env_file), **values}
         text = "".join(f"{key}={shlex.quote(value)}\n" for key, value in sorted(merged.items()))
         _write_atomically(self.env_file, text, 0o600)
+
+
+@contextmanager
+def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold a file's lock, which ends with the process however that ends."""
+    with path.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_wait()
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def read_env(path: Path) -> dict[str, str]:

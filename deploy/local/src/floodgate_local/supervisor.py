@@ -31,6 +31,15 @@ _LOG_TAIL_LINES: Final = 15
 _LOG_TAIL_BYTES: Final = 8192
 _LOG_KEEP_BYTES: Final = 32 << 20
 _POLL_SECONDS: Final = 0.1
+_STRAY_GRACE_SECONDS: Final = 5.0
+# What a component's last lines say when the machine, and not the component, is at fault.
+_KNOWN_ENDS: Final = {
+    "No space left on device": "the disk is full: free some space",
+    "Address already in use": "another program took its port: stop that program",
+    "No module named floodgate_local": "its package is not installed: run `make setup`",
+    "Too many open files": "run `ulimit -n 65536`",
+    "Cannot allocate memory": "there is too little memory: end other programs",
+}
 # Kafka and OpenSearch keep every segment open; below this they fail in the middle of a run.
 _LEAST_OPEN_FILES: Final = 4096
 
@@ -100,6 +109,7 @@ class Supervisor:
         try:
             self._state.create()
             down = [component for component in chosen if self._alive(component) is None]
+            self._stop_strays({component.name for component in down})
             self._settle_ports(down)
             env = self._write_env()
             self._in_parallel(chosen, lambda each, stop: self._bring_up(each, env, progress, stop))
@@ -112,9 +122,7 @@ class Supervisor:
         chosen = [c for c in self._components.values() if names is None or c.name in names]
         stopped = [component.name for component in chosen if self._alive(component) is not None]
         self._in_parallel(chosen, lambda component, _stop: self._stop(component))
-        if names is None:
-            for record in process.find_marked(self._state.root):
-                process.stop(record, grace_seconds=5.0)
+        self._stop_strays({component.name for component in chosen})
         return stopped
 
     def kill(self, name: str) -> None:
@@ -209,11 +217,13 @@ class Supervisor:
             stop.wait(_POLL_SECONDS)
 
     def _failed(self, component: Component, what: str) -> ComponentFailedError:
+        tail = self.log_tail(component.name)
+        log = self._state.log(component.name)
+        remedy = next((remedy for sign, remedy in _KNOWN_ENDS.items() if sign in tail), f"read {log}")
         return ComponentFailedError(
             f"{component.name} {what}",
-            f"read {self._state.log(component.name)} (its last lines are below), then run `floodgate stack up`, "
-            "which starts only what is missing",
-            log_tail=self.log_tail(component.name),
+            f"{remedy}, then run `floodgate stack up`, which starts only what is missing",
+            log_tail=tail,
         )
 
     # ------------------------------------------------------------------ stopping and looking
@@ -223,6 +233,12 @@ class Supervisor:
         if record is not None:
             process.stop(record, grace_seconds=component.stop_grace_seconds)
         self._state.record(component.name).unlink(missing_ok=True)
+
+    def _stop_strays(self, names: set[str]) -> None:
+        """Stop what an earlier command started but was killed before it could write down, and left children."""
+        for name, record in process.find_marked(self._state.root):
+            if name in names:
+                process.stop(record, grace_seconds=_STRAY_GRACE_SECONDS)
 
     def _alive(self, component: Component) -> ProcessRecord | None:
         record = ProcessRecord.read(self._state.record(component.name))
@@ -235,7 +251,8 @@ class Supervisor:
         if record is None:
             state = "stopped" if recorded is None else "dead"
         else:
-            state = "ready" if component.is_ready(self._place(component, {})) else "unresponsive"
+            place = Place(data=self._state.data(component.name), home=None, ports=ports)
+            state = "ready" if component.is_ready(place) else "unresponsive"
         return ComponentStatus(
             name=component.name,
             state=state,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 import httpx
 
@@ -40,7 +41,7 @@ class Place:
 class Component(ABC):
     """One server of the stack. Stateless: everything that varies is in the `Place`."""
 
-    name: ClassVar[str] | str
+    name: str = ""
     #: The first is the one that clients use.
     port_names: tuple[str, ...] = ()
     is_jvm: bool = False
@@ -54,8 +55,14 @@ class Component(ABC):
         """The name of the port that clients use."""
         return self.port_names[0]
 
+    @abstractmethod
     def prepare(self, place: Place) -> None:
-        """Write configuration and format storage; called before every start."""
+        """Write configuration and format storage; called before every start.
+
+        Raises:
+            StackError: The component cannot be prepared.
+            OSError: A file cannot be written.
+        """
 
     @abstractmethod
     def command(self, place: Place) -> list[str]:
@@ -71,7 +78,17 @@ class Component(ABC):
         """Whether the server answers over its own protocol, asked once with a short time-out."""
 
     def settle(self, place: Place) -> None:
-        """What is to be set once the server answers; must be idempotent."""
+        """Set what is to be set once the server answers; must be idempotent."""
+        del place
+
+
+def listens(port: int) -> bool:
+    """Whether anything accepts connections on a loopback port."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=_PROBE_TIMEOUT_SECONDS):
+            return True
+    except OSError:
+        return False
 
 
 def answers(url: str) -> bool:

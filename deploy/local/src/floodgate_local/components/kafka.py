@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import Final
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from floodgate_local.components.base import Component, Place, jvm_environment
+from floodgate_local.components.base import Component, Place, jvm_environment, listens
 from floodgate_local.errors import ComponentFailedError
-from floodgate_local.java import COMMON_OPTIONS, java_executable
+from floodgate_local.java import COMMON_OPTIONS, java_executable, run_to_end
 from floodgate_local.state import LOOPBACK
 
 # Any base64 UUID; one stack is one cluster, and its data never meets another's.
@@ -38,23 +37,17 @@ class Kafka(Component):
         config.write_text(_properties(place), encoding="utf-8")
         if (place.data / "log" / "meta.properties").exists():
             return
-        result = subprocess.run(  # noqa: S603 - our own command
-            [
-                *_java(place, heap="128m"),
-                "kafka.tools.StorageTool",
-                *("format", "--ignore-formatted", "--cluster-id", _CLUSTER_ID, "--config", str(config)),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=_FORMAT_TIMEOUT_SECONDS,
-            env=jvm_environment(place.data),
-            check=False,
+        arguments = ("format", "--ignore-formatted", "--cluster-id", _CLUSTER_ID, "--config", str(config))
+        output, succeeded = run_to_end(
+            [*_java(place, heap="128m"), "kafka.tools.StorageTool", *arguments],
+            timeout_seconds=_FORMAT_TIMEOUT_SECONDS,
+            environment=jvm_environment(place.data),
         )
-        if result.returncode != 0:
+        if not succeeded:
             raise ComponentFailedError(
                 "Kafka's log folder cannot be formatted",
                 "see below; `floodgate stack up --fresh` starts with empty data",
-                log_tail=(result.stdout + result.stderr)[-2000:],
+                log_tail=output[-2000:],
             )
 
     def command(self, place: Place) -> list[str]:
@@ -67,6 +60,9 @@ class Kafka(Component):
 
     def is_ready(self, place: Place) -> bool:
         """Whether the broker tells its cluster's metadata."""
+        if not listens(place.ports["kafka"]):
+            # A client of a broker that is not there starts threads and tries on for nothing.
+            return False
         client = AdminClient(
             {
                 "bootstrap.servers": f"{LOOPBACK}:{place.ports['kafka']}",
