@@ -45,7 +45,7 @@ class IntercomClient:
     """Speaks Intercom's REST API 2.16. Connects on the first call; close it with `aclose` or `async with`.
 
     Every method raises `IntercomUnavailableError` (retryable; it says whether the call may have been done),
-    `IntercomRefusedError` (poison) or `keyflow.errors.FatalError` (token, permission). The client never retries
+    `IntercomRefusedError` (poison) or `keyflow.errors.FatalError` (token, permission). It never retries
     by itself: Intercom has no idempotency keys, so only the caller knows how to look first.
     """
 

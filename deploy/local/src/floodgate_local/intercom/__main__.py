@@ -1,0 +1,37 @@
+"""`python -m floodgate_local.intercom --port N --state-dir DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import uvicorn
+from pydantic import ValidationError
+
+from floodgate_local.intercom.app import create_app
+from floodgate_local.intercom.settings import StandInSettings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serves until it is told to stop; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m floodgate_local.intercom", description=__doc__)
+    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
+    parser.add_argument("--state-dir", type=Path, help="where intercom.sqlite lives")
+    parser.add_argument("--webhook-target", help="where notifications go")
+    parser.add_argument("--rate-limit-per-minute", type=int, help="calls a minute (10,000)")
+    options = parser.parse_args(arguments)
+    given = {name: value for name, value in vars(options).items() if name != "port" and value is not None}
+    try:
+        settings = StandInSettings(**given)
+    except ValidationError as error:
+        names = ", ".join(f"FLOODGATE_INTERCOM_{e['loc'][0]}".upper() + f" ({e['msg']})" for e in error.errors())
+        print(f"intercom: settings missing or wrong: {names}", file=sys.stderr)  # noqa: T201 - the one line before logs exist
+        return 2
+    app = create_app(settings)
+    uvicorn.run(app, host="127.0.0.1", port=options.port, access_log=False, log_level="warning")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

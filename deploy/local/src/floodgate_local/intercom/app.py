@@ -1,0 +1,56 @@
+"""Puts the stand-in together: store, desk, webhooks, the published calls, and the faults around them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from floodgate_local.intercom.api import Api
+from floodgate_local.intercom.desk import Desk
+from floodgate_local.intercom.errors import injected
+from floodgate_local.intercom.local import LocalApi
+from floodgate_local.intercom.ratelimit import RateLimit
+from floodgate_local.intercom.settings import StandInSettings
+from floodgate_local.intercom.store import Store
+from floodgate_local.intercom.webhooks import Dispatcher
+from floodgate_local.shop.http_faults import FaultBook, FaultMiddleware
+
+
+def create_app(
+    settings: StandInSettings,
+    *,
+    clock: Callable[[], float] = time.time,
+    webhook_transport: httpx.AsyncBaseTransport | None = None,
+) -> ASGIApp:
+    """The whole server; its store is opened and its webhooks begin when it starts."""
+    store = Store(settings.state_dir / "intercom.sqlite")
+    secret = settings.client_secret.get_secret_value().encode()
+    dispatcher = Dispatcher(store, secret, clock, default_url=settings.webhook_target, transport=webhook_transport)
+    desk = Desk(store, dispatcher, clock, settings.screening_team_id)
+    limit = RateLimit(settings.rate_limit_per_minute, clock)
+    faults = FaultBook()
+    local = LocalApi(store, desk, dispatcher, limit, faults)
+    api = Api(store, desk, settings.token.get_secret_value(), limit)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        store.open()
+        await dispatcher.start()
+        yield
+        await dispatcher.stop()
+        store.close()
+
+    async def healthz(request: Request) -> Response:
+        return JSONResponse({"status": "ok", "conversations": len(store.conversations)})
+
+    routes = [Route("/healthz", healthz), *faults.routes(), *local.routes(), *api.routes()]
+    app = Starlette(routes=routes, lifespan=lifespan)
+    return FaultMiddleware(app, book=faults, error_response=injected)
