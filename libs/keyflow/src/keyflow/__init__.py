@@ -1,1 +1,48 @@
 """Key-ordered concurrent stream processing on Kafka with exactly-once output."""
+
+from keyflow.config import EngineConfig
+from keyflow.engine import ORIGIN_TOPIC_HEADER, Engine
+from keyflow.errors import FatalError, KeyflowError, OutageError, PoisonMessageError, RetryableError
+from keyflow.types import (
+    KEEP,
+    Effect,
+    EffectFunction,
+    EffectResult,
+    Emit,
+    FailedRecord,
+    Handler,
+    Headers,
+    Outcome,
+    PendingEffect,
+    Processor,
+    Record,
+    ResumingHandler,
+    StateSpec,
+    Tools,
+)
+
+__all__ = [
+    "KEEP",
+    "ORIGIN_TOPIC_HEADER",
+    "Effect",
+    "EffectFunction",
+    "EffectResult",
+    "Emit",
+    "Engine",
+    "EngineConfig",
+    "FailedRecord",
+    "FatalError",
+    "Handler",
+    "Headers",
+    "KeyflowError",
+    "OutageError",
+    "Outcome",
+    "PendingEffect",
+    "PoisonMessageError",
+    "Processor",
+    "Record",
+    "ResumingHandler",
+    "RetryableError",
+    "StateSpec",
+    "Tools",
+]

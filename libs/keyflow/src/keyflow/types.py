@@ -108,7 +108,7 @@ class Outcome(Generic[S]):
     """
 
     events: Sequence[Emit] = ()
-    state: S | None | _Keep = KEEP
+    state: S | _Keep | None = KEEP
     effect: Effect | None = None
 
 
@@ -163,10 +163,10 @@ class FailedRecord:
     raw_key: bytes | None
     raw_value: bytes | None
     headers: Headers
-    error_class: str
-    error_type: str
-    reason: str
-    attempts: int
+    error_class: str = ""
+    error_type: str = ""
+    reason: str = ""
+    attempts: int = 0
     raw_output: str | None = None
 
 

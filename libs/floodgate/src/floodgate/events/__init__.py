@@ -3,7 +3,7 @@
 from floodgate.events.generated import *  # noqa: F403 (the generated module names its own exports)
 from floodgate.events.ids import Pseudonyms, conversation_key, derive_event_id, edge_event_id
 
-__all__ = [  # noqa: PLE0604 (the generated names are added below)
+__all__ = [
     "Pseudonyms",
     "conversation_key",
     "derive_event_id",

@@ -57,9 +57,7 @@ def load_schemas(directory: Path) -> dict[str, dict[str, Any]]:
         except json.JSONDecodeError as error:
             raise ValueError(f"{path.name}: not JSON ({error})") from error
         if schema.get("name") != path.stem:
-            raise ValueError(
-                f"{path.name}: holds the record {schema.get('name')!r}; name file and record alike"
-            )
+            raise ValueError(f"{path.name}: holds the record {schema.get('name')!r}; name file and record alike")
         schemas[path.stem] = schema
     return schemas
 
@@ -76,9 +74,7 @@ def expand(name: str, schemas: dict[str, dict[str, Any]], *, seen: set[str] | No
     return {"type": "record", "name": name, "namespace": NAMESPACE, "fields": fields}
 
 
-def _expand_field(
-    field: dict[str, Any], schemas: dict[str, dict[str, Any]], seen: set[str]
-) -> dict[str, Any]:
+def _expand_field(field: dict[str, Any], schemas: dict[str, dict[str, Any]], seen: set[str]) -> dict[str, Any]:
     result = {"name": field["name"], "type": _expand_type(field["type"], schemas, seen)}
     if "default" in field:
         result["default"] = field["default"]

@@ -45,9 +45,7 @@ class Pseudonyms:
 
     def __init__(self, key: bytes) -> None:
         if len(key) < 16:
-            raise ValueError(
-                "the pseudonym key is shorter than 16 bytes: set FLOODGATE_PSEUDONYM_KEY to a longer one"
-            )
+            raise ValueError("the pseudonym key is shorter than 16 bytes: set FLOODGATE_PSEUDONYM_KEY to a longer one")
         derived = HKDF(algorithm=SHA256(), length=64, salt=None, info=b"floodgate contact_id").derive(key)
         self._cipher = AESSIV(derived)
 

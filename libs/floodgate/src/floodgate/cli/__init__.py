@@ -1,0 +1,1 @@
+"""The `floodgate` command: one subcommand per job, contributed by whatever is installed."""

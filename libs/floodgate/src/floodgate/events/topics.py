@@ -1,0 +1,84 @@
+"""The topics and schemas as the package ships them (`contract.json`, generated from `schemas/`)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from floodgate.events import generated
+from floodgate.events.generated import AvroModel
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One declared topic.
+
+    Attributes:
+        record: Name of the Avro record it carries; None for raw bytes.
+        retention_days: How long it keeps records; None when compacted for ever.
+    """
+
+    name: str
+    record: str | None
+    key: str
+    partitions: int
+    cleanup: str
+    retention_days: int | None
+    max_message_bytes: int
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+
+    def config(self) -> dict[str, str]:
+        """Kafka's topic settings."""
+        config = {"cleanup.policy": self.cleanup, "max.message.bytes": str(self.max_message_bytes)}
+        if self.retention_days is not None:
+            config["retention.ms"] = str(self.retention_days * 86_400_000)
+        return config
+
+
+@cache
+def _contract() -> dict[str, Any]:
+    text = files("floodgate.events").joinpath("contract.json").read_text(encoding="utf-8")
+    contract: dict[str, Any] = json.loads(text)
+    return contract
+
+
+@cache
+def topics() -> dict[str, Topic]:
+    """Every declared topic by name."""
+    declared = _contract()["topics"]
+    return {name: _topic(name, {**declared["defaults"], **entry}) for name, entry in declared["topics"].items()}
+
+
+def _topic(name: str, entry: dict[str, Any]) -> Topic:
+    compacted = entry["cleanup"] == "compact"
+    return Topic(
+        name=name,
+        record=entry["record"],
+        key=entry["key"],
+        partitions=entry["partitions"],
+        cleanup=entry["cleanup"],
+        retention_days=None if compacted else entry["retention_days"],
+        max_message_bytes=entry["max_message_bytes"],
+        writers=tuple(entry["writers"]),
+        readers=tuple(entry["readers"]),
+    )
+
+
+def schema(record: str) -> dict[str, Any]:
+    """The expanded Avro schema of a record, standing alone.
+
+    Raises:
+        KeyError: There is no such record.
+    """
+    found: dict[str, Any] = _contract()["schemas"][record]
+    return found
+
+
+def model(record: str) -> type[AvroModel]:
+    """The pydantic model of a record."""
+    found: type[AvroModel] = getattr(generated, record)
+    return found

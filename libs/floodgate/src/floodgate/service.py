@@ -1,0 +1,320 @@
+"""What every service is started with: its engine, its tasks, its HTTP side, health, figures, a clean stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import uvicorn
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from keyflow import (
+    EffectFunction,
+    Emit,
+    Engine,
+    EngineConfig,
+    FailedRecord,
+    FatalError,
+    Handler,
+    Headers,
+    Outcome,
+    Processor,
+    Record,
+    RetryableError,
+    StateSpec,
+)
+from pydantic import BaseModel
+from starlette.types import ASGIApp
+
+from floodgate import __version__
+from floodgate.events import AvroModel, DeadLetter, RecordHeader, edge_event_id
+from floodgate.events.serde import AvroSerde
+from floodgate.events.times import from_ms, now_ms
+from floodgate.events.topics import topics
+from floodgate.monitor import monitor_app
+from floodgate.settings import KafkaSettings, load
+from floodgate.telemetry import configure_logging, get_logger
+
+log = get_logger(__name__)
+
+DEAD_LETTERS: Final = "support.dead-letters"
+EVENT_ID_HEADER: Final = "event-id"
+_STALL_SECONDS: Final = 120.0
+
+
+class BackgroundTask(Protocol):
+    """Something that a service does beside its engine."""
+
+    name: str
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HttpApp:
+    """The HTTP side of a service."""
+
+    app: ASGIApp
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a service consists of, wired and not yet connected to anything."""
+
+    name: str
+    processors: Sequence[Processor[Any]] = ()
+    tasks: Sequence[BackgroundTask] = ()
+    http: HttpApp | None = None
+    on_start: Sequence[Callable[[], Awaitable[None]]] = ()
+    on_stop: Sequence[Callable[[], Awaitable[None]]] = ()
+
+
+def make_processor(
+    name: str,
+    inputs: Sequence[str],
+    handler: Handler[Any],
+    serde: AvroSerde,
+    *,
+    state_model: type[BaseModel] | None = None,
+    state_ttl_seconds: float | None = None,
+    effects: Mapping[str, EffectFunction] | None = None,
+    fallback: Callable[[Record, Any, str], Outcome[Any]] | None = None,
+    on_poison: Callable[[FailedRecord, Record | None], Sequence[Emit]] | None = None,
+    budget_seconds: float = 120.0,
+    versions: Mapping[str, str] | None = None,
+    decode: Callable[[str, bytes], Any] | None = None,
+) -> Processor[Any]:
+    """A processor with the project's wire format, state as JSON of a pydantic model, and dead letters.
+
+    Its changelog is `support.<name>.state`, its redrive topic `support.<name>.redrive`.
+    """
+    state = None
+    if state_model is not None:
+        state = StateSpec(f"support.{name}.state", encode_state, state_model.model_validate_json, state_ttl_seconds)
+    return Processor(
+        name=name,
+        inputs=tuple(inputs),
+        handler=handler,
+        decode=decode or serde.decode,
+        encode=serde.encode,
+        dead_letter=DeadLetters(name, dict(versions or {})),
+        state=state,
+        effects=dict(effects or {}),
+        on_poison=on_poison,
+        fallback=fallback,
+        budget_seconds=budget_seconds,
+        redrive_topic=f"support.{name}.redrive" if f"support.{name}.redrive" in topics() else None,
+    )
+
+
+def encode_state(state: BaseModel) -> bytes:
+    """State as compact JSON; what still has its default is left out."""
+    return state.model_dump_json(exclude_defaults=True).encode()
+
+
+class DeadLetters:
+    """Makes the dead letter of a failed record; the same record always gets the same event_id."""
+
+    def __init__(self, service: str, versions: Mapping[str, str]) -> None:
+        self._service = service
+        self._versions = {"service": __version__, **versions}
+
+    def __call__(self, failed: FailedRecord) -> Emit:
+        """The record to write to support.dead-letters, keyed as the original."""
+        place = f"{failed.topic}/{failed.partition}/{failed.offset}/{failed.timestamp_ms}"
+        letter = DeadLetter(
+            event_id=edge_event_id(f"dead-letter:{self._service}", place),
+            occurred_at=from_ms(now_ms()),
+            causation_id=_event_id(failed.headers),
+            service=self._service,
+            origin_topic=failed.topic,
+            origin_partition=failed.partition,
+            origin_offset=failed.offset,
+            origin_timestamp=from_ms(failed.timestamp_ms) if failed.timestamp_ms > 0 else None,
+            key=failed.raw_key,
+            value=failed.raw_value,
+            headers=tuple(RecordHeader(key=name, value=value) for name, value in failed.headers),
+            error_class=failed.error_class,
+            error_type=failed.error_type,
+            reason=failed.reason,
+            attempts=failed.attempts,
+            raw_output=failed.raw_output,
+            versions=self._versions,
+        )
+        key = (failed.raw_key or b"").decode(errors="replace") or str(letter.event_id)
+        return Emit(DEAD_LETTERS, key, letter)
+
+
+def _event_id(headers: Headers) -> UUID | None:
+    value = dict(headers).get(EVENT_ID_HEADER)
+    if value is None:
+        return None
+    try:
+        return UUID(value.decode())
+    except ValueError:
+        return None
+
+
+class EventProducer:
+    """Writes events at the edge: HTTP, files, S3. Idempotent, acknowledged by all in-sync replicas."""
+
+    def __init__(self, settings: KafkaSettings, serde: AvroSerde, *, linger_ms: int = 2) -> None:
+        self._settings = settings
+        self._serde = serde
+        self._linger_ms = linger_ms
+        self._producer: Producer | None = None
+        self._poller: asyncio.Task[None] | None = None
+
+    async def send(self, topic: str, key: str, value: AvroModel, headers: Headers = ()) -> None:
+        """Returns once Kafka has the record.
+
+        Raises:
+            PoisonMessageError: It breaks the topic's schema.
+            RetryableError: Kafka did not take it in time; it may be sent again with the same event_id.
+        """
+        await self.send_bytes(topic, key.encode(), self._serde.encode(topic, value), headers)
+
+    async def send_bytes(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()) -> None:
+        """Like `send`, for bytes that are encoded already."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def delivered(error: KafkaError | None, _: Message) -> None:
+            loop.call_soon_threadsafe(_settle, done, error)
+
+        try:
+            self._connected().produce(topic, value=value, key=key, headers=list(headers), on_delivery=delivered)
+        except BufferError as error:
+            raise RetryableError("Kafka takes records too slowly: the send queue is full", 1.0) from error
+        except KafkaException as error:
+            raise RetryableError(f"Kafka did not take the record: {error.args[0].name()}") from error
+        await done
+
+    def _connected(self) -> Producer:
+        if self._producer is None:
+            self._producer = Producer(
+                {
+                    **self._settings.client,
+                    "bootstrap.servers": self._settings.bootstrap_servers,
+                    "enable.idempotence": True,
+                    "partitioner": "murmur2_random",
+                    "linger.ms": self._linger_ms,
+                    "delivery.timeout.ms": 10_000,
+                    "message.max.bytes": 4_000_000,
+                }
+            )
+            self._poller = asyncio.create_task(self._poll())
+        return self._producer
+
+    async def _poll(self) -> None:
+        # Delivery callbacks run inside poll(); a thread waits there, so that none waits for a timer.
+        while self._producer is not None:
+            await asyncio.to_thread(self._producer.poll, 0.1)
+
+    async def close(self) -> None:
+        """Waits for what is under way."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await asyncio.to_thread(producer.flush, 10.0)
+        if self._poller is not None:
+            await self._poller
+
+
+def _settle(done: asyncio.Future[None], error: KafkaError | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(RetryableError(f"Kafka did not take the record: {error.name()}"))
+
+
+def run(service: Service) -> None:
+    """Runs a service until SIGTERM or SIGINT.
+
+    Raises:
+        FatalError: It cannot go on; one clear line.
+    """
+    configure_logging(service.name)
+    asyncio.run(_run(service))
+
+
+async def _run(service: Service) -> None:
+    settings = load(KafkaSettings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    engines = [Engine(processor, _engine_config(settings, processor.name)) for processor in service.processors]
+    servers = [_server(app) for app in (service.http, _monitor(service.name, engines)) if app is not None]
+    for hook in service.on_start:
+        await hook()
+    log.info("service.started", processors=[processor.name for processor in service.processors])
+    running = [asyncio.create_task(engine.run(), name=engine.status.name) for engine in engines]
+    running += [asyncio.create_task(task.run(stop), name=task.name) for task in service.tasks]
+    serving = [asyncio.create_task(server.serve(), name="http") for server in servers]
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([stopped, *running, *serving], return_when=asyncio.FIRST_COMPLETED)
+        failure = _first_failure([*running, *serving])
+    finally:
+        stop.set()
+        for engine in engines:
+            engine.stop()
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*running, *serving, return_exceptions=True)
+        stopped.cancel()
+        for hook in service.on_stop:
+            await hook()
+    failure = failure or _first_failure([*running, *serving])
+    log.info("service.stopped", clean=failure is None)
+    if failure is not None:
+        raise failure if isinstance(failure, FatalError) else FatalError(f"{type(failure).__name__}: {failure}")
+
+
+def _first_failure(tasks: Sequence[asyncio.Task[None]]) -> BaseException | None:
+    for task in tasks:
+        if task.done() and not task.cancelled() and task.exception() is not None:
+            return task.exception()
+    return None
+
+
+def _engine_config(settings: KafkaSettings, name: str) -> EngineConfig:
+    return EngineConfig(
+        bootstrap_servers=settings.bootstrap_servers,
+        group_id=settings.group_prefix + name,
+        instance=settings.instance,
+        max_in_flight=settings.max_in_flight,
+        client=settings.client,
+    )
+
+
+def _monitor(name: str, engines: Sequence[Engine[Any]]) -> HttpApp | None:
+    port = int(os.environ.get("FLOODGATE_METRICS_PORT", "0"))
+    if port == 0:
+        return None
+    host = os.environ.get("FLOODGATE_METRICS_HOST", "127.0.0.1")
+    return HttpApp(monitor_app([engine.status for engine in engines], _STALL_SECONDS), host, port)
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the service, which stops servers and engines together."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+def _server(http: HttpApp) -> _Server:
+    config = uvicorn.Config(http.app, host=http.host, port=http.port, log_config=None, access_log=False, lifespan="off")
+    return _Server(config)

@@ -1,0 +1,79 @@
+"""Settings that several services share; each service adds its own beside them. All come from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from keyflow.errors import FatalError
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+T = TypeVar("T", bound=BaseSettings)
+
+
+class KafkaSettings(BaseSettings):
+    """Where Kafka is, and how to speak to it."""
+
+    model_config = SettingsConfigDict(env_prefix="FLOODGATE_KAFKA_")
+
+    bootstrap_servers: str
+    group_prefix: str = Field(default="floodgate.", description="Put before a processor's name to make its group.")
+    instance: str = Field(default="0", description="Stable name of this instance's slot.")
+    max_in_flight: int = 256
+    client: dict[str, str | int | bool] = Field(
+        default={}, description="Further librdkafka settings as JSON: TLS, SASL and the like."
+    )
+
+
+class RegistrySettings(BaseSettings):
+    """Where the schema registry is (Confluent's API)."""
+
+    model_config = SettingsConfigDict(env_prefix="FLOODGATE_SCHEMA_REGISTRY_")
+
+    url: str
+
+
+class OpenSearchSettings(BaseSettings):
+    """Where OpenSearch is."""
+
+    model_config = SettingsConfigDict(env_prefix="FLOODGATE_OPENSEARCH_")
+
+    url: str
+    user: str | None = None
+    password: SecretStr | None = None
+
+
+class CatalogueSettings(BaseSettings):
+    """Where the catalogue is."""
+
+    model_config = SettingsConfigDict(env_prefix="FLOODGATE_CATALOGUE_")
+
+    dir: Path = Path("catalogue")
+
+
+class PrivacySettings(BaseSettings):
+    """The key that makes pseudonyms."""
+
+    model_config = SettingsConfigDict(env_prefix="FLOODGATE_")
+
+    pseudonym_key: SecretStr
+
+
+def load(kind: type[T]) -> T:
+    """Reads settings from the environment.
+
+    Raises:
+        FatalError: Something is missing or wrong; names the variables, never their values.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        prefix = str(kind.model_config.get("env_prefix", ""))
+        problems = "; ".join(_problem(prefix, dict(item)) for item in error.errors(include_input=False))
+        raise FatalError(f"settings: {problems} (with the local stack: run `floodgate stack env`)") from None
+
+
+def _problem(prefix: str, item: dict[str, Any]) -> str:
+    name = prefix + "_".join(str(part) for part in item["loc"]).upper()
+    return f"{name} is not set" if item["type"] == "missing" else f"{name}: {item['msg']}"
