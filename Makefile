@@ -1,0 +1,92 @@
+# `make help` is the table of contents. Needs Python 3.11 or newer and make; everything else is fetched.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+ROOMS := libs/keyflow libs/floodgate libs/nlu services/ingest services/firewall services/agent services/summarizer \
+	services/delivery services/knowledge deploy/local deploy/demo
+BIN := .venv/bin
+READY := .venv/.ready
+TYPED := $(addsuffix /src,$(ROOMS))
+
+.PHONY: help setup up down status demo test check lint types unit contract integration e2e format catalogue schemas lock clean
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
+
+setup: $(READY) ## Create the environment in .venv from requirements.lock
+
+# uv comes first, by the lock's own hashes; it installs the rest several times faster than pip.
+$(READY): requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(ROOMS))
+	@[ -n "$(PYTHON)" ] || { echo "make: Python 3.11 or newer is not on the PATH: install it, or say make PYTHON=/path/to/python3"; exit 1; }
+	@echo "creating .venv with $$($(PYTHON) --version) from requirements.lock"
+	@$(PYTHON) -m venv .venv || { echo "make: venv failed (on Debian and Ubuntu: apt install python3-venv)"; exit 1; }
+	@awk '/^uv==/{on=1} on{print} on&&!/\\$$/{exit}' requirements.lock > .venv/uv-pin.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r .venv/uv-pin.txt
+	@$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation $(addprefix -e ,$(ROOMS))
+	@touch $@
+
+up: $(READY) ## Start the local stack and prepare it (topics, schemas, bucket, knowledge)
+	@$(BIN)/floodgate stack up
+	@$(BIN)/floodgate setup
+
+down: ## Stop the local stack
+	@if [ -x $(BIN)/floodgate ]; then $(BIN)/floodgate stack down; fi
+
+status: $(READY) ## Show the local stack's components
+	@$(BIN)/floodgate stack status
+
+demo: $(READY) ## Run the demo; ONCE=1 exits at the end, INPUT=file runs your own, JSON=file keeps the table
+	@$(BIN)/floodgate demo $(if $(ONCE),--once) $(if $(INPUT),--input "$(INPUT)") $(if $(JSON),--json "$(JSON)")
+
+test: $(READY) ## Run every test: lint, types, unit, contract, integration on the real stack, the demo
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/pytest -q tests/contract tests/integration tests/e2e
+
+check: lint types unit ## Lint, types and unit tests: what every commit passes
+
+lint: $(READY) ## Ruff, the catalogue and the schemas
+	@$(BIN)/ruff check -q .
+	@$(BIN)/ruff format -q --check .
+	@$(BIN)/floodgate schemas check
+	@$(BIN)/floodgate catalogue lint
+	@$(BIN)/floodgate workflows check
+
+types: $(READY) ## Strict type check
+	@$(BIN)/mypy $(TYPED)
+
+unit: $(READY) ## Unit tests, without sockets
+	@$(BIN)/pytest -q tests/unit
+
+contract: $(READY) ## Contract tests: schemas, the Bedrock wire, Intercom's API description
+	@$(BIN)/pytest -q tests/contract
+
+integration: $(READY) ## Integration tests on the real local stack
+	@$(BIN)/pytest -q tests/integration
+
+e2e: $(READY) ## The demo as a test
+	@$(BIN)/pytest -q tests/e2e
+
+format: $(READY) ## Format and fix what can be fixed
+	@$(BIN)/ruff check -q --fix .
+	@$(BIN)/ruff format -q .
+
+catalogue: $(READY) ## Lint the catalogue and check its workflows
+	@$(BIN)/floodgate catalogue lint
+	@$(BIN)/floodgate workflows check
+
+schemas: $(READY) ## Generate the models from the schemas, publish changed versions
+	@$(BIN)/floodgate schemas generate
+	@$(BIN)/floodgate schemas freeze
+
+lock: $(READY) ## Resolve every dependency anew and write requirements.lock with hashes
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url $(addprefix --no-emit-package ,keyflow floodgate floodgate-nlu floodgate-local) \
+		$(addsuffix /pyproject.toml,$(ROOMS)) --group pyproject.toml:dev -o requirements.lock
+	@echo "wrote requirements.lock: $$(grep -c '==' requirements.lock) packages"
+
+clean: down ## Stop the stack; remove the environment and the stack's state (the download cache stays)
+	@rm -rf .venv .floodgate

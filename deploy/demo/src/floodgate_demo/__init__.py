@@ -1,0 +1,1 @@
+"""The demo: conversations and interactions through the front doors of the real services."""
