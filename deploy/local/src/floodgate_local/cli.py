@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -26,6 +26,8 @@ stack = typer.Typer(
     no_args_is_help=True,
     help="The local stack: Kafka, schema registry, OpenSearch, AWS services, Intercom and shop, on loopback.",
 )
+
+_PIPE_WIDTH: Final = 200
 
 StateOption = Annotated[
     Path | None,
@@ -92,7 +94,9 @@ def status(
         if as_json:
             typer.echo(json.dumps([_as_json(row) for row in rows], indent=2))
         else:
-            Console().print(_table(rows))
+            console = Console()
+            # Lines of a file or a pipe have no width to fit.
+            console.print(_table(rows), width=None if console.is_terminal else _PIPE_WIDTH)
             for row in rows:
                 if row.state in ("dead", "unresponsive"):
                     typer.echo(f"{row.name} is {row.state}; the last lines of {row.log}:")

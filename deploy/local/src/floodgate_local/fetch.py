@@ -143,7 +143,10 @@ class ArtifactStore:
             downloaded.replace(target)
         except BaseException as error:
             counted.undo()
-            raise _explain(error, file.coordinate, self._root) from error
+            explained = _explain(error, file.coordinate, self._root)
+            if explained is error:
+                raise
+            raise explained from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

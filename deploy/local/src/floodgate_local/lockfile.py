@@ -108,7 +108,7 @@ def read_lock(path: Path) -> Lock:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         if document["version"] != LOCK_VERSION:
             raise LockfileError(f"{path} has version {document['version']}, not {LOCK_VERSION}", _REMEDY)
-        folders = {folder: _read_folder(table) for folder, table in document["folders"].items()}
+        folders = {folder: _read_folder(table) for folder, table in document.get("folders", {}).items()}
         return Lock(roots_digest=str(document["roots"]), folders=folders)
     except FileNotFoundError:
         raise LockfileError(f"{path} is missing", _REMEDY) from None

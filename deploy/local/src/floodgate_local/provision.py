@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-
 from floodgate.admin import apply_topics, register_schemas
 from floodgate.settings import KafkaSettings
 from keyflow.errors import FatalError
@@ -81,7 +80,5 @@ def _drops(env: Mapping[str, str], bucket: str) -> str:
     pattern = {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": [bucket]}}}
     events.put_rule(Name=RULE, EventPattern=json.dumps(pattern))
     events.put_targets(Rule=RULE, Targets=[{"Id": QUEUE, "Arn": attributes["Attributes"]["QueueArn"]}])
-    s3.put_bucket_notification_configuration(
-        Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
-    )
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}})
     return queue_url

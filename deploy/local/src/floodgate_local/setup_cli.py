@@ -6,10 +6,10 @@ import json
 from typing import Annotated
 
 import typer
+from keyflow.errors import FatalError
 
 from floodgate_local.provision import provision
 from floodgate_local.stack import Stack
-from keyflow.errors import FatalError
 
 
 def setup(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:

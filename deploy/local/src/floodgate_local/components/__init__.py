@@ -8,14 +8,14 @@ from floodgate_local.components.apicurio import Apicurio
 from floodgate_local.components.base import Component, Place
 from floodgate_local.components.kafka import Kafka
 from floodgate_local.components.opensearch import OpenSearch
-from floodgate_local.components.python_server import Moto, PythonServer
+from floodgate_local.components.python_server import Bedrock, Moto, PythonServer
 
 COMPONENTS: Final[tuple[Component, ...]] = (
     Kafka(),
     Apicurio(),
     OpenSearch(),
     Moto(),
-    PythonServer("bedrock"),
+    Bedrock(),
     PythonServer("featurestore"),
     PythonServer("intercom"),
     PythonServer("shop"),

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
+from typing import Final
 
 from floodgate_local.components.base import Component, Place, answers
 from floodgate_local.state import LOOPBACK
 
+_CATALOGUE: Final = Path(__file__).resolve().parents[5] / "catalogue"
+
 
 def _environment(place: Place) -> dict[str, str]:
-    environment = {**os.environ, **place.env, "PYTHONUNBUFFERED": "1"}
+    environment = {"FLOODGATE_CATALOGUE_DIR": str(_CATALOGUE), **os.environ, **place.env, "PYTHONUNBUFFERED": "1"}
     # Foreign credentials and profiles have no business in a local server.
     for key in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
         environment.pop(key, None)
@@ -41,6 +45,18 @@ class PythonServer(Component):
     def is_ready(self, place: Place) -> bool:
         """Whether the server calls itself healthy."""
         return answers(f"{place.url(self.main_port)}/healthz")
+
+
+class Bedrock(PythonServer):
+    """The Bedrock server; `FLOODGATE_BEDROCK_CONFIG` names its file of faults and latencies."""
+
+    def __init__(self) -> None:
+        super().__init__("bedrock")
+
+    def command(self, place: Place) -> list[str]:
+        """See `Component`."""
+        config = os.environ.get("FLOODGATE_BEDROCK_CONFIG")
+        return [*super().command(place), *(("--config", config) if config else ())]
 
 
 class Moto(Component):
