@@ -1,0 +1,1 @@
+"""Technology behind the ports: OpenSearch, Intercom, S3 and SQS, Kafka."""

@@ -1,0 +1,75 @@
+"""Timeline entries as the REST API shows them: what a caller acts on, no versions, no costs, no raw record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from floodgate.events import Message
+
+from ingest.domain.timeline import Entry, EntryType, state_of
+from ingest.http.models import ConversationView, TimelineEntry
+
+_SHOWN: Final[Mapping[EntryType, frozenset[str]]] = {
+    EntryType.MESSAGE: frozenset(
+        ("channel_message_id", "text", "attachment_count", "chosen_path", "clicked_option", "contact_id")
+    ),
+    EntryType.VERDICT: frozenset(
+        (
+            "decision",
+            "category",
+            "matches_chosen_path",
+            "suggested_path",
+            "misuse",
+            "urgent",
+            "urgency",
+            "urgency_reasons",
+            "workflow",
+            "confidence",
+            "explanation",
+            "language",
+            "team",
+            "reply",
+            "screened",
+        )
+    ),
+    EntryType.REPLY: frozenset(("reply", "awaits", "workflow", "step", "resolved", "actions", "expires_at")),
+    EntryType.ESCALATION: frozenset(
+        (
+            "source",
+            "reason_code",
+            "priority",
+            "urgent",
+            "category",
+            "team",
+            "wants",
+            "steps",
+            "actions",
+            "suggested_next_step",
+            "note",
+            "reply",
+            "expires_at",
+        )
+    ),
+}
+
+
+def conversation_view(conversation_id: str, entries: Sequence[Entry]) -> ConversationView:
+    return ConversationView(
+        conversation_id=conversation_id,
+        state=state_of(entries),
+        entries=[_entry_view(entry) for entry in entries],
+    )
+
+
+def _entry_view(entry: Entry) -> TimelineEntry:
+    event = entry.event
+    detail: dict[str, Any] = event.model_dump(mode="json", include=set(_SHOWN[entry.type]))
+    return TimelineEntry(
+        type=entry.type,
+        event_id=event.event_id,
+        occurred_at=event.occurred_at,
+        causation_id=event.causation_id,
+        kind=event.kind if isinstance(event, Message) else None,
+        detail=detail,
+    )
