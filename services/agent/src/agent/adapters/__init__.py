@@ -1,0 +1,1 @@
+"""What the agent reaches outside: the shop over HTTP, the model over Bedrock."""

@@ -1,0 +1,99 @@
+"""What the agent remembers of a conversation, kept as JSON in the changelog: validated slots, never customer text."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict
+
+RECENT_EVENTS: Final = 50
+TRACE_LENGTH: Final = 100
+
+
+class StateModel(BaseModel):
+    """Immutable, and tolerant of members that a newer version wrote."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ActionRecord(StateModel):
+    """An action that was sent, and what became of it."""
+
+    action: str
+    step: str
+    idempotency_key: str
+    status: str
+    detail: str = ""
+
+
+class Awaited(StateModel):
+    """The open question.
+
+    Attributes:
+        asked_by: Event id of the verdict whose handling asked it: the buttons' ids derive from it.
+        values: What the buttons stand for, in order.
+    """
+
+    slot: str
+    asked_by: str
+    values: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+class Run(StateModel):
+    """A workflow on its way.
+
+    Attributes:
+        workflow: Name, version and fingerprint it started with.
+        step: Where it stands.
+        confirmed: The confirm step that the user said yes to; forgotten as soon as anything is read, looked up,
+            worked out or done after it.
+        attempts: Questions asked at each step without an answer that could be used.
+        turns: User turns so far.
+    """
+
+    workflow: str
+    step: str
+    slots: dict[str, str] = {}
+    data: dict[str, Any] = {}
+    attempts: dict[str, int] = {}
+    turns: int = 0
+    awaited: Awaited | None = None
+    confirmed: str | None = None
+    trace: tuple[str, ...] = ()
+    actions: tuple[ActionRecord, ...] = ()
+
+
+class Case(StateModel):
+    """Whose case it is and what the firewall said of it."""
+
+    cause_event_id: str
+    channel: str
+    contact_id: str
+    contact_verified: bool
+    language: str
+    country: str | None = None
+    category: str | None = None
+    wants: str = ""
+    urgency: float = 0.0
+    screened_urgent: bool = False
+    urgency_reasons: tuple[str, ...] = ()
+    catalogue: str = ""
+
+
+class AgentState(StateModel):
+    """Everything about one conversation."""
+
+    recent_event_ids: tuple[str, ...] = ()
+    human_joined: bool = False
+    run: Run | None = None
+    case: Case | None = None
+
+    def seen(self, event_id: str) -> bool:
+        """Whether an event was handled before."""
+        return event_id in self.recent_event_ids
+
+    def noted(self, event_id: str) -> AgentState:
+        """The state after an event, whose repeats are dropped from now on."""
+        recent = (*self.recent_event_ids, event_id)[-RECENT_EVENTS:]
+        return self.model_copy(update={"recent_event_ids": recent})
