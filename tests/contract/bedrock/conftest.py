@@ -12,7 +12,7 @@ import uvicorn
 from botocore.config import Config
 from floodgate_local.bedrock.app import create_app
 from floodgate_local.bedrock.config import Latency, LatencySettings
-from floodgate_local.bedrock.faults import FaultInjector
+from floodgate_local.bedrock.faults import FaultInjector, FaultSettings
 from floodgate_local.bedrock.runtime import Runtime
 from floodgate_nlu.types import Completion, ModelCall
 
@@ -67,10 +67,8 @@ def bedrock_server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def server(bedrock_server: Server) -> Iterator[Server]:
+def server(bedrock_server: Server) -> Server:
     """The running server with nothing left over from another test."""
-    from floodgate_local.bedrock.faults import FaultSettings  # noqa: PLC0415 - keeps the import list short
-
     bedrock_server.runtime.faults.set(FaultSettings())
     bedrock_server.runtime.latency = Latency(LatencySettings())
     bedrock_server.runtime.cache.clear()
@@ -87,7 +85,7 @@ def make_client(server: Server) -> Iterator[ClientFactory]:
     """boto3 clients as anyone makes them; only the endpoint is ours."""
     made = []
 
-    def make(service: str = "bedrock-runtime", key: str = "AKIDEXAMPLE", region: str = "eu-central-1") -> Any:
+    def make(service: Any = "bedrock-runtime", key: str = "AKIDEXAMPLE", region: str = "eu-central-1") -> Any:
         client = boto3.client(
             service,
             endpoint_url=server.url,

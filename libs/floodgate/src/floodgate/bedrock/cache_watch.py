@@ -6,9 +6,7 @@ Bedrock ignores a cache point below the model's minimum without a word; only the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
-
-import structlog
+from typing import Any, Final
 
 from floodgate.bedrock.contract import ModelRequest, T, Usage
 from floodgate.bedrock.conversation import cache_is_hopeless
@@ -28,9 +26,9 @@ class _Seen:
 class CacheWatch:
     """Follows the cache use of every prompt version."""
 
-    def __init__(self, model_id: str) -> None:
+    def __init__(self, model_id: str, log: Any) -> None:
         self._model_id = model_id
-        self._log = structlog.get_logger("floodgate.bedrock")
+        self._log = log
         self._seen: dict[tuple[str, str], _Seen] = {}
 
     def observe(

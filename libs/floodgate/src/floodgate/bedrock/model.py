@@ -8,7 +8,7 @@ import random
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from keyflow.errors import FatalError, PoisonMessageError, RetryableError
@@ -48,6 +48,9 @@ class BedrockModel:
         limiter: The limit on calls in flight; a fixed one when left out.
         client_factory: Makes the boto3 client (tests pass a fake).
         on_usage: Called with the usage of every answer that arrived in time, failed repairs included.
+        jitter: Draws a wait between two bounds, in seconds.
+        sleep: Waits between attempts.
+        log: Where warnings go; structlog's configured logger when left out.
     """
 
     def __init__(
@@ -60,7 +63,9 @@ class BedrockModel:
         on_usage: Callable[[Usage], None] | None = None,
         jitter: Callable[[float, float], float] = random.uniform,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        log: Any = None,
     ) -> None:
+        log = log if log is not None else structlog.get_logger("floodgate.bedrock")
         self._settings = settings
         self._prices = prices or PriceTable.load(settings.price_file)
         self._price = self._prices.price(settings.model_id)
@@ -69,12 +74,12 @@ class BedrockModel:
         self._transport = Transport(
             settings, limiter or FixedLimiter(settings.max_in_flight), self._budget, client_factory
         )
-        self._watch = CacheWatch(settings.model_id)
+        self._watch = CacheWatch(settings.model_id, log)
         self._on_usage = on_usage
         self._jitter = jitter
         self._sleep = sleep
         self._vectors: OrderedDict[str, list[float]] = OrderedDict()
-        self._log = structlog.get_logger("floodgate.bedrock")
+        self._log = log
 
     @property
     def spent_usd(self) -> float:
