@@ -41,13 +41,9 @@ def refund_order(books: Books) -> dict[str, Any]:
     if books.now > parse_rfc3339(order.refundable_until):
         raise ShopError(422, "past_deadline", "The time in which the order could be paid back is over.")
     if amount_cents > order.amount_cents - order.refunded_cents:
-        raise ShopError(
-            422, "amount_exceeds_paid", "The amount is more than what was paid and not paid back."
-        )
+        raise ShopError(422, "amount_exceeds_paid", "The amount is more than what was paid and not paid back.")
     if amount_cents > REFUND_LIMIT_CENTS:
-        raise ShopError(
-            422, "amount_over_limit", "The amount is over the limit for refunds without a person."
-        )
+        raise ShopError(422, "amount_over_limit", "The amount is over the limit for refunds without a person.")
     refunded_cents = order.refunded_cents + amount_cents
     status = "refunded" if refunded_cents == order.amount_cents else order.status
     books.write(
@@ -187,9 +183,7 @@ def report_lost_item(books: Books) -> dict[str, Any]:
     customer = _active_customer(books)
     _refuse_other_account(books)
     number = str(books.change.arguments["order_number"])
-    row = books.one(
-        "SELECT * FROM orders WHERE number = ? AND contact_id = ?", number, customer["contact_id"]
-    )
+    row = books.one("SELECT * FROM orders WHERE number = ? AND contact_id = ?", number, customer["contact_id"])
     if row is None:
         raise not_found()
     if books.now < parse_rfc3339(row["event_starts_at"]):

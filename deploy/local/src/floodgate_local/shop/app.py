@@ -33,9 +33,7 @@ from floodgate_local.shop.models import (
 from floodgate_local.shop.store import Change, ShopStore
 
 _bearer = HTTPBearer(auto_error=False)
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Error} for status in (400, 401, 404, 409, 422, 423)
-}
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Error} for status in (400, 401, 404, 409, 422, 423)}
 
 
 class Changer:
@@ -60,9 +58,7 @@ class Changer:
         if not self._contact_id:
             raise ShopError(400, "missing_contact", "The header X-Contact-Id names the customer who asks.")
         if self._key is None or len(self._key) < 8:
-            raise ShopError(
-                400, "missing_idempotency_key", "The header Idempotency-Key needs 8 to 255 characters."
-            )
+            raise ShopError(400, "missing_idempotency_key", "The header Idempotency-Key needs 8 to 255 characters.")
         arguments = {} if body is None else body.model_dump()
         change = Change(action, target, self._contact_id, self._key, arguments)
         answer = self._store.do_once(change, ACTIONS[action])
@@ -90,9 +86,7 @@ async def change_seat(number: str, changes: Changes, body: ChangeSeatBody) -> Re
 
 
 @router.post("/subscriptions/{subscription_id}/cancel", response_model=ChangeDone)
-async def cancel_subscription(
-    subscription_id: str, changes: Changes, body: CancelBody | None = None
-) -> Response:
+async def cancel_subscription(subscription_id: str, changes: Changes, body: CancelBody | None = None) -> Response:
     return changes.do("cancel_subscription", subscription_id, body)
 
 

@@ -59,9 +59,7 @@ async def list_orders(customer: TheCustomer, store: Store) -> Orders:
 
 @router.get("/customers/{contact_id}/orders/{number}")
 async def get_order(number: str, customer: TheCustomer, store: Store) -> Order:
-    row = store.one(
-        "SELECT * FROM orders WHERE number = ? AND contact_id = ?", number, customer["contact_id"]
-    )
+    row = store.one("SELECT * FROM orders WHERE number = ? AND contact_id = ?", number, customer["contact_id"])
     return views.order(_found(row))
 
 

@@ -197,9 +197,7 @@ class _Seeder:
         self._write_charges(number, order, amount_cents, purchased_at)
 
     def _write_charges(self, number: str, order: _OrderPlan, amount_cents: int, purchased_at: str) -> None:
-        status = {"pending": "pending", "refunded": "refunded", "cancelled": "refunded"}.get(
-            order.status, "settled"
-        )
+        status = {"pending": "pending", "refunded": "refunded", "cancelled": "refunded"}.get(order.status, "settled")
         first = self._write_payment(number, None, amount_cents, status=status, paid_at=purchased_at)
         if order.charged_twice:
             again = rfc3339(datetime.fromisoformat(purchased_at) + timedelta(minutes=3))
@@ -253,14 +251,10 @@ class _Seeder:
         )
         return payment_id
 
-    def _write_invoice(
-        self, order: str | None, subscription: str | None, amount: int, issued_at: str
-    ) -> None:
+    def _write_invoice(self, order: str | None, subscription: str | None, amount: int, issued_at: str) -> None:
         self.invoices += 1
         number = f"INV-{self.n:04d}-{self.invoices}"
-        self._insert(
-            "invoices", number, self.contact_id, order, subscription, amount, self.currency, issued_at
-        )
+        self._insert("invoices", number, self.contact_id, order, subscription, amount, self.currency, issued_at)
 
     def _moment(self, days: int, *, hour: int) -> str:
         return rfc3339(datetime.combine(self.today + timedelta(days=days), time(hour), UTC))

@@ -238,8 +238,7 @@ class ShopStore:
             " outcome FROM requests r ORDER BY r.rowid"
         )
         twice = self.all(
-            "SELECT action, target, count(*) AS times_done FROM effects"
-            " GROUP BY action, target HAVING count(*) > 1"
+            "SELECT action, target, count(*) AS times_done FROM effects GROUP BY action, target HAVING count(*) > 1"
         )
         rows = [dict(row) for row in actions]
         return {
