@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 from zlib import crc32
 
@@ -75,7 +76,7 @@ def feature_words(text: str) -> list[str]:
 def word_features(words: Sequence[str]) -> list[int]:
     """Buckets of word 1- and 2-grams."""
     single = [_word_bucket(word) for word in words]
-    return single + [_pair_bucket(first, second) for first, second in zip(words, words[1:], strict=False)]
+    return single + [_pair_bucket(first, second) for first, second in pairwise(words)]
 
 
 def char_features(words: Sequence[str]) -> list[int]:
@@ -99,6 +100,4 @@ def normalised(vector: SparseVector) -> SparseVector:
 
 def joined(first: SparseVector, second: SparseVector) -> SparseVector:
     """Two vectors over disjoint features as one."""
-    return SparseVector(
-        np.concatenate([first.indices, second.indices]), np.concatenate([first.values, second.values])
-    )
+    return SparseVector(np.concatenate([first.indices, second.indices]), np.concatenate([first.values, second.values]))

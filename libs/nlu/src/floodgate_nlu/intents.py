@@ -110,9 +110,7 @@ def _softmax(scores: DoubleArray) -> DoubleArray:
 def _best_temperature(scores: DoubleArray, targets: NDArray[np.int64]) -> float:
     """The temperature at which held-out probabilities are most honest (lowest log loss)."""
     rows = np.arange(len(targets))
-    losses = [
-        -float(np.log(np.maximum(_softmax(scores / t)[rows, targets], 1e-9)).mean()) for t in _TEMPERATURES
-    ]
+    losses = [-float(np.log(np.maximum(_softmax(scores / t)[rows, targets], 1e-9)).mean()) for t in _TEMPERATURES]
     return _TEMPERATURES[int(np.argmin(losses))]
 
 

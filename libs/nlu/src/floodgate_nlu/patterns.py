@@ -1,8 +1,9 @@
 """Phrase patterns that people can read, matched fast over all languages at once.
 
-A pattern is a sequence of words: `word` matches exactly, `stem*` matches a beginning, `a|b*` are alternatives and
-`...` allows up to four words in between. Text and patterns are folded (no accents, lower case) before matching.
-The first word of a pattern is looked up in a dictionary, so that the time does not grow with the number of patterns.
+A pattern is a sequence of pieces with `...` between them, which stands for up to four words. A piece is a few words,
+or several alternatives separated by `|`; `stem*` matches any word with that beginning. Text and patterns are folded
+(no accents, lower case) before matching. The first word of a pattern is looked up in a dictionary, so that the time
+does not grow with the number of patterns.
 """
 
 import re
@@ -14,19 +15,10 @@ from floodgate_nlu.text import fold
 
 _GAP: Final = "..."
 _GAP_WORDS: Final = 4
-_SPLIT: Final = re.compile(r"[^\w*|.]+")
+_SPLIT: Final = re.compile(r"[^\w*]+")
 
 Label = TypeVar("Label")
-
-
-@dataclass(frozen=True, slots=True)
-class _Element:
-    exact: frozenset[str]
-    prefixes: tuple[str, ...]
-    max_gap: int
-
-    def matches(self, word: str) -> bool:
-        return word in self.exact or (bool(self.prefixes) and word.startswith(self.prefixes))
+_Phrase = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +30,23 @@ class Match(Generic[Label]):
     end: int
 
 
-def _parse(pattern: str) -> tuple[_Element, ...]:
-    elements: list[_Element] = []
-    gap = 0
-    for part in _SPLIT.split(fold(pattern)):
-        if not part:
-            continue
-        if part == _GAP:
-            gap = _GAP_WORDS
-            continue
-        choices = [choice.strip(".") for choice in part.split("|")]
-        elements.append(
-            _Element(
-                frozenset(choice for choice in choices if choice and not choice.endswith("*")),
-                tuple(choice[:-1] for choice in choices if choice.endswith("*") and len(choice) > 1),
-                gap,
-            )
-        )
-        gap = 0
-    if not elements:
+@dataclass(frozen=True, slots=True)
+class _Entry(Generic[Label]):
+    first: _Phrase
+    rest: tuple[tuple[_Phrase, ...], ...]
+    label: Label
+
+
+def _parse(pattern: str) -> list[tuple[_Phrase, ...]]:
+    pieces: list[tuple[_Phrase, ...]] = []
+    for piece in fold(pattern).split(_GAP):
+        alternatives = [tuple(w for w in _SPLIT.split(option) if w.strip("*")) for option in piece.split("|")]
+        kept = tuple(option for option in alternatives if option)
+        if kept:
+            pieces.append(kept)
+    if not pieces:
         raise ValueError(f"the phrase pattern {pattern!r} has no words; write at least one")
-    return tuple(elements)
+    return pieces
 
 
 class PhraseMatcher(Generic[Label]):
@@ -70,27 +58,28 @@ class PhraseMatcher(Generic[Label]):
         Raises:
             ValueError: A pattern has no words.
         """
-        self._by_word: dict[str, list[tuple[tuple[_Element, ...], Label]]] = {}
-        self._by_prefix: dict[str, list[tuple[tuple[_Element, ...], Label]]] = {}
+        self._by_word: dict[str, list[_Entry[Label]]] = {}
+        self._by_prefix: dict[str, list[_Entry[Label]]] = {}
         for pattern, label in patterns:
-            elements = _parse(pattern)
-            for word in elements[0].exact:
-                self._by_word.setdefault(word, []).append((elements, label))
-            for prefix in elements[0].prefixes:
-                self._by_prefix.setdefault(prefix, []).append((elements, label))
+            first, *rest = _parse(pattern)
+            for phrase in first:
+                entry = _Entry(phrase, tuple(rest), label)
+                head = phrase[0]
+                table = self._by_prefix if head.endswith("*") else self._by_word
+                table.setdefault(head.rstrip("*"), []).append(entry)
         self._prefix_sizes = sorted({len(prefix) for prefix in self._by_prefix})
 
     def find(self, words: Sequence[str]) -> list[Match[Label]]:
         """All matches, in the order of their first words."""
         found: list[Match[Label]] = []
         for start, word in enumerate(words):
-            for elements, label in self._candidates(word):
-                end = _end_of_match(elements, words, start)
+            for entry in self._candidates(word):
+                end = _end_of_match(entry, words, start)
                 if end is not None:
-                    found.append(Match(label, start, end))
+                    found.append(Match(entry.label, start, end))
         return found
 
-    def _candidates(self, word: str) -> list[tuple[tuple[_Element, ...], Label]]:
+    def _candidates(self, word: str) -> list[_Entry[Label]]:
         candidates = list(self._by_word.get(word, ()))
         for size in self._prefix_sizes:
             if size > len(word):
@@ -99,13 +88,31 @@ class PhraseMatcher(Generic[Label]):
         return candidates
 
 
-def _end_of_match(elements: Sequence[_Element], words: Sequence[str], start: int) -> int | None:
-    position = start + 1
-    for element in elements[1:]:
-        for candidate in range(position, min(position + element.max_gap + 1, len(words))):
-            if element.matches(words[candidate]):
-                position = candidate + 1
-                break
-        else:
+def _matches(wanted: str, word: str) -> bool:
+    return word.startswith(wanted[:-1]) if wanted.endswith("*") else word == wanted
+
+
+def _phrase_at(phrase: _Phrase, words: Sequence[str], start: int) -> bool:
+    if start + len(phrase) > len(words):
+        return False
+    return all(_matches(wanted, words[start + i]) for i, wanted in enumerate(phrase))
+
+
+def _end_of_match(entry: _Entry[Label], words: Sequence[str], start: int) -> int | None:
+    if not _phrase_at(entry.first, words, start):
+        return None
+    position = start + len(entry.first)
+    for alternatives in entry.rest:
+        end = _next_piece(alternatives, words, position)
+        if end is None:
             return None
+        position = end
     return position
+
+
+def _next_piece(alternatives: Sequence[_Phrase], words: Sequence[str], start: int) -> int | None:
+    for position in range(start, min(start + _GAP_WORDS + 1, len(words))):
+        for phrase in alternatives:
+            if _phrase_at(phrase, words, position):
+                return position + len(phrase)
+    return None

@@ -18,11 +18,7 @@ class Postings:
         sizes = np.array([len(vector.indices) for vector in vectors], dtype=np.int64)
         rows = np.repeat(np.arange(len(vectors), dtype=np.int64), sizes)
         columns = np.concatenate([vector.indices for vector in vectors]) if vectors else _EMPTY
-        values = (
-            np.concatenate([vector.values for vector in vectors])
-            if vectors
-            else np.zeros(0, dtype=np.float32)
-        )
+        values = np.concatenate([vector.values for vector in vectors]) if vectors else np.zeros(0, dtype=np.float32)
         order = np.argsort(columns, kind="stable")
         self._keys: IndexArray
         self._keys, first = np.unique(columns[order], return_index=True)

@@ -11,7 +11,8 @@ import yaml
 def load_yaml(name: str) -> Any:
     """The parsed YAML file `data/<name>` of this package."""
     text = files("floodgate_nlu").joinpath("data", name).read_text(encoding="utf-8")
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    # The C loader is five times as fast and as safe.
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both loaders are safe
 
 
 def read_bytes(name: str) -> bytes | None:

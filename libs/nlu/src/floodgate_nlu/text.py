@@ -5,14 +5,10 @@ import unicodedata
 from functools import lru_cache
 from typing import Final
 
-_LIGATURES: Final = str.maketrans(
-    {"ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "œ": "oe", "đ": "d", "ð": "d", "þ": "th"}
-)
+_LIGATURES: Final = str.maketrans({"ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "œ": "oe", "đ": "d", "ð": "d", "þ": "th"})
 _WORD: Final = re.compile(r"\w+")
 _WORD_OR_MARK: Final = re.compile(r"\w+|[?!]")
-_SENTENCE_END: Final = re.compile(
-    r"(?<=[.!?…。])[\"')\]]*\s+|\s*[\r\n]+\s*|(?<=[.!?])\s*(?=[A-ZÀ-Þ][a-zà-ÿ]+\s)"
-)
+_SENTENCE_END: Final = re.compile(r"(?<=[.!?…。])[\"')\]]*\s+|\s*[\r\n]+\s*|(?<=[.!?])\s*(?=[A-ZÀ-Þ][a-zà-ÿ]+\s)")
 _SPACES: Final = re.compile(r"\s+")
 _HIDDEN_CATEGORIES: Final = frozenset({"Cf", "Co", "Cn", "Cs"})
 _ABBREVIATIONS: Final = re.compile(

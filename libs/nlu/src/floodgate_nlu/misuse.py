@@ -1,0 +1,78 @@
+"""Misuse of the channel: instructions aimed at the model, abuse of people, advertising."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from floodgate_nlu.injection import sentence_scores
+from floodgate_nlu.patterns import PhraseMatcher
+from floodgate_nlu.resources import load_yaml, phrases
+from floodgate_nlu.text import sentences, strip_hidden, tokens
+
+INJECTION_THRESHOLD: Final = 0.5
+_STRONG: Final = 0.9
+_WEAK: Final = 0.2
+_HIDDEN_TEXT: Final = 0.85
+_MANY_HIDDEN: Final = 12
+_FENCE: Final = re.compile(
+    r"</?(?:system|customer_message|instructions?|assistant|user|categories|transcript|prompt)\b[^>]*>"
+    r"|\[/?INST\]|<\|[a-z_]+\|>|^#{2,}\s*(?:system|instruction|new)|^(?:system|assistant)\s*:",
+    re.IGNORECASE | re.MULTILINE,
+)
+_LINK: Final = re.compile(r"https?://|www\.|\b[\w-]+\.(?:com|net|org|io|biz|info|ru|xyz|top)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Misuse:
+    """The kind (none, injection, abuse, spam), how sure, and the sentences it rests on."""
+
+    kind: str
+    score: float
+    evidence: tuple[str, ...]
+
+
+@cache
+def _matcher() -> PhraseMatcher[str]:
+    data = load_yaml("misuse.yaml")
+    patterns: list[tuple[str, str]] = []
+    for strength, languages in data["injection"].items():
+        patterns += [(phrase, strength) for text in languages.values() for phrase in phrases(text)]
+    for kind in ("abuse", "spam"):
+        patterns += [(phrase, kind) for text in data[kind].values() for phrase in phrases(text)]
+    return PhraseMatcher(patterns)
+
+
+def injection_score(text: str) -> tuple[float, str]:
+    """How likely the text speaks to the model, from 0 to 1, and the sentence that says so."""
+    parts = sentences(text)
+    learned = sentence_scores(parts)
+    best, where = 0.0, ""
+    for sentence, score in zip(parts, learned, strict=True):
+        labels = {match.label for match in _matcher().find(tokens(sentence))}
+        combined = max(score, _STRONG if "strong" in labels else 0.0)
+        combined = max(combined, min(1.0, score + _WEAK) if "weak" in labels and score > 0.25 else 0.0)
+        if _FENCE.search(sentence):
+            combined = max(combined, _STRONG)
+        if combined > best:
+            best, where = combined, sentence
+    if len(text) - len(strip_hidden(text)) >= _MANY_HIDDEN and best < _HIDDEN_TEXT:
+        return _HIDDEN_TEXT, parts[0] if parts else ""
+    return best, where
+
+
+def assess_misuse(text: str) -> Misuse:
+    """The gravest kind of misuse in a text."""
+    score, where = injection_score(text)
+    if score >= INJECTION_THRESHOLD:
+        return Misuse("injection", score, (where,) if where else ())
+    found: dict[str, list[str]] = {}
+    for sentence in sentences(text):
+        for match in _matcher().find(tokens(sentence)):
+            found.setdefault(match.label, []).append(sentence)
+    if found.get("abuse"):
+        return Misuse("abuse", 0.9, (found["abuse"][0],))
+    advertising = len(set(found.get("spam", ()))) + len(found.get("spam", ())) / 2
+    if advertising + len(_LINK.findall(text)) >= 2 and found.get("spam"):
+        return Misuse("spam", 0.8, (found["spam"][0],))
+    return Misuse("none", score, ())

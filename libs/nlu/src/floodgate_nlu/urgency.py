@@ -1,0 +1,102 @@
+"""How urgent a message is and why: rules in ten languages, softened by words that say there is no hurry."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from floodgate_nlu.patterns import PhraseMatcher
+from floodgate_nlu.resources import load_yaml, phrases
+from floodgate_nlu.text import sentences, tokens
+
+_CALM: Final = "calm"
+_PRESSING: Final = "pressing"
+_ALWAYS_URGENT: Final = frozenset({"self_harm"})
+_COMPANY_BONUS: Final = 0.05
+_SHOUTING_BONUS: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Urgency:
+    """A score from 0 to 1, the rules that hold (most urgent first) and the sentences they rest on."""
+
+    score: float
+    reasons: tuple[str, ...]
+    evidence: tuple[str, ...]
+
+
+class UrgencyRules:
+    """The package's rules together with the phrases of a catalogue; immutable."""
+
+    def __init__(self, extra: Mapping[str, Sequence[str]] | None = None) -> None:
+        data = load_yaml("urgency.yaml")
+        self._weights: Mapping[str, float] = data["weights"]
+        self._calm_factor: float = data["calm_factor"]
+        patterns = [
+            (phrase, rule)
+            for rule, languages in data["rules"].items()
+            for text in languages.values()
+            for phrase in phrases(text)
+        ]
+        patterns += [(phrase, _CALM) for text in data["calm"].values() for phrase in phrases(text)]
+        patterns += [(phrase, rule) for rule, texts in (extra or {}).items() for phrase in texts if tokens(phrase)]
+        self._matcher = PhraseMatcher(patterns)
+
+    def assess(self, text: str) -> Urgency:
+        """Score one text."""
+        found: dict[str, str] = {}
+        for sentence in sentences(text):
+            for match in self._matcher.find(tokens(sentence)):
+                found.setdefault(match.label, sentence)
+        calm = found.pop(_CALM, None) is not None
+        pressing = found.pop(_PRESSING, None) is not None
+        reasons = sorted(found, key=lambda rule: (-self._weight(rule), rule))
+        score = self._score(reasons, pressing) + (_SHOUTING_BONUS if _shouts(text) else 0.0)
+        if calm and not _ALWAYS_URGENT.intersection(reasons):
+            return Urgency(round(min(score * self._calm_factor, 1.0), 4), (), ())
+        return Urgency(round(min(score, 1.0), 4), tuple(reasons), tuple(found[rule] for rule in reasons))
+
+    def _weight(self, rule: str) -> float:
+        return self._weights.get(rule, 0.8)
+
+    def _score(self, reasons: Sequence[str], pressing: bool) -> float:
+        if not reasons:
+            return self._weights[_PRESSING] if pressing else 0.05
+        return self._weight(reasons[0]) + _COMPANY_BONUS * (len(reasons) - 1 + int(pressing))
+
+
+def _shouts(text: str) -> bool:
+    letters = [c for c in text if c.isalpha()]
+    capitals = sum(1 for c in letters if c.isupper())
+    return text.count("!") >= 3 or (len(letters) >= 20 and capitals > 0.7 * len(letters))
+
+
+@cache
+def default_rules() -> UrgencyRules:
+    """The rules without a catalogue."""
+    return UrgencyRules()
+
+
+def catalogue_phrases(directory: Path | None) -> dict[str, list[str]]:
+    """The phrases per rule of a catalogue's `urgency.yaml`; empty where there is none.
+
+    Raises:
+        ValueError: The file is not valid YAML.
+    """
+    path = directory / "urgency.yaml" if directory is not None else None
+    if path is None or not path.is_file():
+        return {}
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not valid YAML: {error}; correct the file") from error
+    rules = loaded.get("rules", loaded.get("urgency", [])) if isinstance(loaded, dict) else loaded
+    found: dict[str, list[str]] = {}
+    for rule in rules if isinstance(rules, list) else ():
+        texts = rule.get("phrases") if isinstance(rule, dict) else None
+        if isinstance(texts, dict) and rule.get("id"):
+            found[str(rule["id"])] = [str(text) for language in texts.values() for text in language or ()]
+    return found
