@@ -1,0 +1,1 @@
+"""The firewall's side of other libraries, named for their technology."""

@@ -1,0 +1,1 @@
+"""What the firewall decides, and why: pure functions, no Kafka, no model client, no clock."""

@@ -1,0 +1,57 @@
+"""What the firewall remembers of a conversation; kept as JSON in support.firewall.state."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from floodgate.events import ReplyOption
+from pydantic import BaseModel, ConfigDict
+
+MAX_RECENT_EVENTS: Final = 64
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class OpenQuestion(_Frozen):
+    """A question of a workflow, from the agent's reply until it is answered for good."""
+
+    workflow: str
+    slot: str
+    category: str | None = None
+    answered_at: datetime | None = None
+
+
+class OfferedCase(_Frozen):
+    """What the last redirect offered, and what the text had been about. No customer text."""
+
+    options: tuple[ReplyOption, ...]
+    suggested_path: str
+    category: str | None
+    confidence: float
+    wants: str
+    language: str
+
+
+class ConversationState(_Frozen):
+    """One conversation."""
+
+    recent_event_ids: tuple[UUID, ...] = ()
+    redirect_count: int = 0
+    offered: OfferedCase | None = None
+    confirmed_path: str | None = None
+    language: str | None = None
+    human_joined: bool = False
+    waiting_for_human: bool = False
+    question: OpenQuestion | None = None
+
+    def has_seen(self, event_id: UUID) -> bool:
+        return event_id in self.recent_event_ids
+
+    def seen(self, event_id: UUID) -> ConversationState:
+        """With one more event remembered, the oldest forgotten."""
+        recent = (*self.recent_event_ids, event_id)[-MAX_RECENT_EVENTS:]
+        return self.model_copy(update={"recent_event_ids": recent})
