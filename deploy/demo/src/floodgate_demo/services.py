@@ -1,0 +1,139 @@
+"""The services as processes of their own, as in production; logs beside the stack's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+import psutil
+from floodgate.cli.processes import service_command
+from keyflow.errors import FatalError
+
+NAMES: Final = ("ingest", "firewall", "agent", "summarizer", "delivery")
+_READY_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 25.0
+_LOG_LINES: Final = 12
+
+
+@dataclass(slots=True)
+class _Running:
+    name: str
+    process: subprocess.Popen[bytes]
+    metrics_url: str
+    log: Path
+
+
+class Services:
+    """Starts, watches and stops the services.
+
+    Args:
+        env: Environment of the stack.
+        logs: Folder for one log per service.
+        ingest_port: Where ingest's HTTP side listens.
+    """
+
+    def __init__(self, env: Mapping[str, str], logs: Path, ingest_port: int) -> None:
+        self._env = env
+        self._logs = logs
+        self._ingest_port = ingest_port
+        self._running: list[_Running] = []
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the services."""
+        return [item.process.pid for item in self._running]
+
+    def start(self) -> None:
+        """Starts all and waits until each answers and has its partitions.
+
+        Raises:
+            FatalError: One did not come up: names it and the last lines of its log.
+        """
+        for name in NAMES:
+            self._running.append(self._start(name))
+        deadline = time.monotonic() + _READY_SECONDS
+        for item in self._running:
+            while not self._is_ready(item):
+                if item.process.poll() is not None:
+                    raise FatalError(f"{item.name} exited with {item.process.returncode}: {_tail(item.log)}")
+                if time.monotonic() > deadline:
+                    raise FatalError(f"{item.name} was not ready within {_READY_SECONDS:.0f} s: {_tail(item.log)}")
+                time.sleep(0.1)
+
+    def check(self) -> None:
+        """Raises FatalError when a service died; names it and the last lines of its log."""
+        for item in self._running:
+            if item.process.poll() is not None:
+                raise FatalError(f"{item.name} exited with {item.process.returncode}: {_tail(item.log)}")
+
+    def stop(self) -> None:
+        """SIGTERM to all, SIGKILL to whoever does not leave in time."""
+        for item in self._running:
+            if item.process.poll() is None:
+                item.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_SECONDS
+        for item in self._running:
+            try:
+                item.process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                item.process.kill()
+                item.process.wait()
+        self._running.clear()
+
+    def _start(self, name: str) -> _Running:
+        port = free_port()
+        env = {
+            **os.environ,
+            **self._env,
+            "FLOODGATE_METRICS_PORT": str(port),
+            "FLOODGATE_INGEST_PORT": str(self._ingest_port),
+        }
+        path = self._logs / f"service-{name}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 (our own command line)
+                service_command(name), env=env, stdout=log, stderr=log, start_new_session=True
+            )
+        return _Running(name, process, f"http://127.0.0.1:{port}", path)
+
+    def _is_ready(self, item: _Running) -> bool:
+        try:
+            metrics = httpx.get(f"{item.metrics_url}/metrics", timeout=2.0).text
+        except httpx.HTTPError:
+            return False
+        assigned = [line for line in metrics.splitlines() if line.startswith("keyflow_assigned{")]
+        return bool(assigned) and all(float(line.rsplit(" ", 1)[1]) > 0 for line in assigned)
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody uses right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def rss_bytes(pids: list[int]) -> int:
+    """Resident memory of the processes and their children; one that left counts nothing."""
+    total = 0
+    for pid in pids:
+        try:
+            process = psutil.Process(pid)
+            for item in [process, *process.children(recursive=True)]:
+                total += item.memory_info().rss
+        except psutil.Error:
+            continue
+    return total
+
+
+def _tail(path: Path) -> str:
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
+    return f"see {path}\n" + "\n".join(f"  | {line}" for line in lines)
