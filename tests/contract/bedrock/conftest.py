@@ -56,6 +56,7 @@ def bedrock_server() -> Iterator[Server]:
     runtime = Runtime(model, Latency(LatencySettings()), FaultInjector(), threads=2)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    listener.listen(128)  # connections wait here until the server has started
     port = listener.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(create_app(runtime), log_level="warning", access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -95,7 +95,7 @@ class _Surface:
                 return await handler(request)
             except AwsError as error:
                 stats.error(error.error_type)
-                return error_response(error)
+                return error_response(error, request)
             finally:
                 stats.end()
 

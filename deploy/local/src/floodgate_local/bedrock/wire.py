@@ -7,6 +7,7 @@ import json
 import math
 import re
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -95,11 +96,15 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
     )
 
 
-def error_response(error: AwsError) -> Response:
-    """Status, `x-amzn-ErrorType` and `{"message"}`: how botocore learns which exception to raise."""
-    return json_response(
-        {"message": error.message}, error.status, {"x-amzn-ErrorType": error.error_type, **error.headers}
-    )
+def error_response(error: AwsError, request: Request | None = None) -> Response:
+    """Status, `x-amzn-ErrorType` and `{"message"}`: how botocore learns which exception to raise.
+
+    Services of the older JSON protocol, known by their target header, say the type in the body.
+    """
+    body = {"message": error.message}
+    if request is not None and "x-amz-target" in request.headers:
+        body["__type"] = error.error_type
+    return json_response(body, error.status, {"x-amzn-ErrorType": error.error_type, **error.headers})
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
@@ -144,15 +149,15 @@ def body_check(service: str, operation: str) -> Check:
     return _structure_check(_wire_names(members), required, shape, {})
 
 
-def check_body(service: str, operation: str, body: Mapping[str, Any]) -> None:
+def check_body(service: str, operation: str, body: Mapping[str, Any], error_type: str = "ValidationException") -> None:
     """Hold a request body against the service model.
 
     Raises:
-        AwsError: 400 ValidationException naming every violated constraint.
+        AwsError: 400 of the service's validation error, naming every violated constraint.
     """
     violations = list(body_check(service, operation)(body, ""))
     if violations:
-        raise validation_exception(violation_message(violations))
+        raise AwsError(400, error_type, violation_message(violations))
 
 
 def violation_message(violations: list[str]) -> str:
@@ -263,7 +268,7 @@ def _string_check(shape: Shape) -> Check:
     enum = list(getattr(shape, "enum", []) or [])
     length = _range_check(shape, "length", len)
     pattern = shape.metadata.get("pattern")
-    compiled = re.compile(f"(?:{pattern})\\Z", re.DOTALL) if pattern else None
+    compiled = _compile_pattern(pattern) if pattern else None
 
     def check(value: Any, path: str) -> Iterator[str]:
         if not isinstance(value, str):
@@ -275,6 +280,16 @@ def _string_check(shape: Shape) -> Check:
             yield _violation(value, path, f"Member must satisfy regular expression pattern: {pattern}")
 
     return check
+
+
+def _compile_pattern(pattern: str) -> re.Pattern[str] | None:
+    # The patterns are Java's. The few that Python cannot read are left out: the service's own rules remain.
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            return re.compile(f"(?:{pattern})\\Z", re.DOTALL)
+    except re.error:
+        return None
 
 
 def _number_check(shape: Shape, *, integral: bool) -> Check:
