@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import sqlite3
 import sys
 from pathlib import Path
 
 import uvicorn
 from pydantic import ValidationError
 
-from floodgate_local.intercom.app import create_app
+from floodgate_local.intercom.app import STORE_FILE, create_app
 from floodgate_local.intercom.settings import StandInSettings
+from floodgate_local.intercom.store import Store
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,8 +30,22 @@ def main(arguments: list[str] | None = None) -> int:
         names = ", ".join(f"FLOODGATE_INTERCOM_{e['loc'][0]}".upper() + f" ({e['msg']})" for e in error.errors())
         print(f"intercom: settings missing or wrong: {names}", file=sys.stderr)  # noqa: T201 - the one line before logs exist
         return 2
-    app = create_app(settings)
-    uvicorn.run(app, host="127.0.0.1", port=options.port, access_log=False, log_level="warning")
+    try:
+        store = Store(settings.state_dir / STORE_FILE)
+        store.open()
+        store.close()
+    except (OSError, sqlite3.Error) as error:
+        print(f"intercom: cannot use {settings.state_dir}: {error}; name another with --state-dir", file=sys.stderr)  # noqa: T201 - as above
+        return 2
+    # A stalled request (a fault) must not hold up the end.
+    uvicorn.run(
+        create_app(settings),
+        host="127.0.0.1",
+        port=options.port,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=3,
+    )
     return 0
 
 

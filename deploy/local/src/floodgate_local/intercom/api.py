@@ -139,7 +139,7 @@ class Api:
         return self._shown(request, self._conversation(request))
 
     async def _list_conversations(self, request: Request) -> Any:
-        per_page = search.read_per_page(request.query_params.get("per_page"))
+        per_page = search.read_query_per_page(request.query_params.get("per_page"))
         cursor = request.query_params.get("starting_after")
         return self._page(list(self._store.conversations.values()), per_page, cursor)
 
@@ -148,13 +148,13 @@ class Api:
         if not isinstance(body, dict) or "query" not in body:
             raise ApiError(400, "parameter_not_found", "must be present", field="query")
         matches = search.compile_query(body["query"])
-        pagination = body.get("pagination") or {}
+        pagination = {} if body.get("pagination") is None else body["pagination"]
         if not isinstance(pagination, dict):
             raise invalid("must be an object", field="pagination")
         cursor = pagination.get("starting_after")
         if cursor is not None and not isinstance(cursor, str):
             raise invalid("must be a string", field="starting_after")
-        per_page = search.read_per_page(pagination.get("per_page"))
+        per_page = search.read_per_page(pagination.get("per_page", search.DEFAULT_PER_PAGE))
         found = [c for c in self._store.conversations.values() if matches(c)]
         return self._page(found, per_page, cursor)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 import httpx
 from starlette.applications import Starlette
@@ -23,6 +24,8 @@ from floodgate_local.intercom.store import Store
 from floodgate_local.intercom.webhooks import Dispatcher
 from floodgate_local.shop.http_faults import FaultBook, FaultMiddleware
 
+STORE_FILE: Final = "intercom.sqlite"
+
 
 def create_app(
     settings: StandInSettings,
@@ -31,7 +34,7 @@ def create_app(
     webhook_transport: httpx.AsyncBaseTransport | None = None,
 ) -> ASGIApp:
     """The whole server; its store is opened and its webhooks begin when it starts."""
-    store = Store(settings.state_dir / "intercom.sqlite")
+    store = Store(settings.state_dir / STORE_FILE)
     secret = settings.client_secret.get_secret_value().encode()
     dispatcher = Dispatcher(store, secret, clock, default_url=settings.webhook_target, transport=webhook_transport)
     desk = Desk(store, dispatcher, clock, settings.screening_team_id)

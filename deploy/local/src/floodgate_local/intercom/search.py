@@ -84,6 +84,9 @@ def _compile_group(operator: str, value: Any, depth: int) -> Predicate:
         raise invalid("a group needs a list of filters", field="value")
     if len(value) > _MAX_IN_GROUP:
         raise invalid(f"a group takes at most {_MAX_IN_GROUP} filters", field="value")
+    groups = [isinstance(item, dict) and item.get("operator") in ("AND", "OR") for item in value]
+    if any(groups) and not all(groups):
+        raise invalid("a group holds either filters or groups, not both", field="value")
     predicates = [compile_query(item, depth=depth + 1) for item in value]
     decide = all if operator == "AND" else any
     return lambda conversation: decide(predicate(conversation) for predicate in predicates)
@@ -119,13 +122,13 @@ def _wanted(value: Any, kind: Kind, *, many: bool) -> Any:
             raise invalid("must be a list for IN and NIN", field="value")
         return [_wanted(item, kind, many=False) for item in value]
     accepted: tuple[type, ...] = {"number": (int, str), "boolean": (bool,), "string": (str, int)}[kind]
-    if value is None or (isinstance(value, accepted) and (kind == "boolean" or not isinstance(value, bool))):
+    if isinstance(value, accepted) and (kind == "boolean" or not isinstance(value, bool)):
         return _read_as(value, kind)
     raise invalid(f"must be a {kind}", field="value")
 
 
 def _read_as(value: Any, kind: Kind) -> Any:
-    if value is None or kind == "boolean":
+    if kind == "boolean":
         return value
     if kind == "string":
         return str(value)
@@ -143,8 +146,8 @@ _TESTS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "=": lambda value, wanted: value == wanted,
     "IN": lambda value, wanted: value in wanted,
     # The description: ">" is "greater (or equal) than", and "<" likewise.
-    ">": lambda value, wanted: value is not None and wanted is not None and value >= wanted,
-    "<": lambda value, wanted: value is not None and wanted is not None and value <= wanted,
+    ">": lambda value, wanted: value is not None and value >= wanted,
+    "<": lambda value, wanted: value is not None and value <= wanted,
     "~": _contains,
     "^": lambda value, wanted: value is not None and str(value).startswith(str(wanted)),
     "$": lambda value, wanted: value is not None and str(value).endswith(str(wanted)),
@@ -193,12 +196,15 @@ def page_of(
     return page, pages
 
 
-def read_per_page(value: Any) -> int:
-    """Raises ApiError (400) when it is no number from 1 to 150."""
+def read_query_per_page(value: str | None) -> int:
+    """The page size of a query string. Raises ApiError (400) when it is no number from 1 to 150."""
     if value is None:
         return DEFAULT_PER_PAGE
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = int(value)
+    return read_per_page(int(value) if value.isascii() and value.isdigit() else value)
+
+
+def read_per_page(value: Any) -> int:
+    """The page size of a body. Raises ApiError (400) when it is no number from 1 to 150."""
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_PER_PAGE:
         raise invalid(f"must be a number from 1 to {MAX_PER_PAGE}", field="per_page")
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sqlite3
 import sys
 from datetime import date
 from pathlib import Path
@@ -32,12 +33,24 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"shop: settings missing or wrong: {names}", file=sys.stderr)  # noqa: T201 - the one line before logs exist
         return 2
     store = ShopStore(settings.state_dir / "shop.sqlite", today=settings.today, seeder=seed)
-    if options.reset:
+    try:
         store.open()
-        store.reset()
+        if options.reset:
+            store.reset()
         store.close()
+    except (OSError, sqlite3.Error) as error:
+        print(f"shop: cannot use {settings.state_dir}: {error}; name another with --state-dir", file=sys.stderr)  # noqa: T201 - as above
+        return 2
     app = create_app(store, settings.token.get_secret_value())
-    uvicorn.run(app, host="127.0.0.1", port=options.port, access_log=False, log_level="warning")
+    # A stalled request (a fault) must not hold up the end.
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=options.port,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=3,
+    )
     return 0
 
 

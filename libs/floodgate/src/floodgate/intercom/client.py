@@ -100,9 +100,7 @@ class IntercomClient:
         """Creates a tag, or finds the one of that name (names ignore case)."""
         return await self._read("POST", "/tags", Tag, body={"name": name})
 
-    async def list_data_attributes(
-        self, model: Literal["contact", "company"] = "contact"
-    ) -> list[DataAttribute]:
+    async def list_data_attributes(self, model: Literal["contact", "company"] = "contact") -> list[DataAttribute]:
         page = await self._read("GET", "/data_attributes", DataList[DataAttribute], query={"model": model})
         return page.data
 
@@ -125,9 +123,7 @@ class IntercomClient:
         query = {"display_as": "plaintext"} if plaintext else {}
         return await self._read("GET", _conversation(conversation_id), Conversation, query=query)
 
-    async def list_conversations(
-        self, *, per_page: int = 20, starting_after: str | None = None
-    ) -> ConversationPage:
+    async def list_conversations(self, *, per_page: int = 20, starting_after: str | None = None) -> ConversationPage:
         query: dict[str, str | int] = {"per_page": min(per_page, MAX_PER_PAGE)}
         if starting_after is not None:
             query["starting_after"] = starting_after
@@ -141,9 +137,7 @@ class IntercomClient:
         if starting_after is not None:
             pagination["starting_after"] = starting_after
         body = {"query": dict(query), "pagination": pagination}
-        return await self._read(
-            "POST", "/conversations/search", ConversationPage, body=body, changes_something=False
-        )
+        return await self._read("POST", "/conversations/search", ConversationPage, body=body, changes_something=False)
 
     async def search_all_conversations(
         self, query: Query, *, per_page: int = MAX_PER_PAGE
@@ -234,9 +228,7 @@ class IntercomClient:
     async def open(self, conversation_id: str, *, admin_id: str | None = None) -> Conversation:
         return await self._manage(conversation_id, admin_id, {"message_type": "open"})
 
-    async def snooze(
-        self, conversation_id: str, until: datetime, *, admin_id: str | None = None
-    ) -> Conversation:
+    async def snooze(self, conversation_id: str, until: datetime, *, admin_id: str | None = None) -> Conversation:
         body = {"message_type": "snoozed", "snoozed_until": int(until.timestamp())}
         return await self._manage(conversation_id, admin_id, body)
 
@@ -271,9 +263,7 @@ class IntercomClient:
         }
         return await self._read("POST", _conversation(conversation_id, "reply"), Conversation, body=said)
 
-    async def _manage(
-        self, conversation_id: str, admin_id: str | None, body: Mapping[str, Any]
-    ) -> Conversation:
+    async def _manage(self, conversation_id: str, admin_id: str | None, body: Mapping[str, Any]) -> Conversation:
         said = {**body, "admin_id": await self._admin(admin_id)}
         return await self._read("POST", _conversation(conversation_id, "parts"), Conversation, body=said)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 Operator = Literal["=", "!=", "IN", "NIN", "<", "<=", ">", ">=", "~", "!~", "^", "$"]
-Value = str | int | bool | list[str] | list[int] | None
+Value = str | int | bool | list[str] | list[int]
 Query = Mapping[str, Any]
 
 
