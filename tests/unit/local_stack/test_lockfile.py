@@ -62,7 +62,7 @@ def test_the_text_does_not_depend_on_the_order_of_resolution() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["not toml [", 'version = 1', "version = 2", 'version = 1\nroots="x"\n[folders.f]\n"a:b:1" = 3'],
+    ["not toml [", "version = 1", "version = 2", 'version = 1\nroots="x"\n[folders.f]\n"a:b:1" = 3'],
 )
 def test_an_unreadable_lock_is_one_line_with_the_remedy(tmp_path: Path, text: str) -> None:
     path = tmp_path / "jvm.lock"

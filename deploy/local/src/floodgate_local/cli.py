@@ -94,9 +94,8 @@ def status(
         if as_json:
             typer.echo(json.dumps([_as_json(row) for row in rows], indent=2))
         else:
-            console = Console()
             # Lines of a file or a pipe have no width to fit.
-            console.print(_table(rows), width=None if console.is_terminal else _PIPE_WIDTH)
+            Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(_table(rows))
             for row in rows:
                 if row.state in ("dead", "unresponsive"):
                     typer.echo(f"{row.name} is {row.state}; the last lines of {row.log}:")

@@ -33,12 +33,17 @@ SECRET_KEYS: Final = (
 )
 
 
+def repository_root() -> Path:
+    """The checkout that this distribution is installed from (it is always an editable one)."""
+    return Path(__file__).resolve().parents[4]
+
+
 def default_state_dir() -> Path:
     """`FLOODGATE_STATE`, else `.floodgate` in the repository root."""
     override = os.environ.get("FLOODGATE_STATE")
     if override:
         return Path(override).expanduser().absolute()
-    return Path(__file__).resolve().parents[4] / ".floodgate"
+    return repository_root() / ".floodgate"
 
 
 class StateDir:

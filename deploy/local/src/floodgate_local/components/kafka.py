@@ -113,6 +113,9 @@ def _properties(place: Place) -> str:
         "share.coordinator.state.topic.min.isr": 1,
         "share.coordinator.state.topic.num.partitions": 1,
         "group.initial.rebalance.delay.ms": 0,
+        # After a crash the broker is let in again only when its former session has ended.
+        "broker.session.timeout.ms": 5000,
+        "broker.heartbeat.interval.ms": 1000,
         "log.cleaner.dedupe.buffer.size": 8_388_608,
         # Index files are allocated whole; small ones keep many partitions cheap.
         "log.index.size.max.bytes": 1_048_576,

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
-from typing import Final
 
 from floodgate_local.components.base import Component, Place, answers
-from floodgate_local.state import LOOPBACK
-
-_CATALOGUE: Final = Path(__file__).resolve().parents[5] / "catalogue"
+from floodgate_local.state import LOOPBACK, repository_root
 
 
 def _environment(place: Place) -> dict[str, str]:
-    environment = {"FLOODGATE_CATALOGUE_DIR": str(_CATALOGUE), **os.environ, **place.env, "PYTHONUNBUFFERED": "1"}
+    environment = {
+        "FLOODGATE_CATALOGUE_DIR": str(repository_root() / "catalogue"),
+        **os.environ,
+        **place.env,
+        "PYTHONUNBUFFERED": "1",
+    }
     # Foreign credentials and profiles have no business in a local server.
     for key in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
         environment.pop(key, None)
