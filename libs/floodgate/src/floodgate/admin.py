@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import httpx2
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -73,32 +74,39 @@ def register_schemas(registry_url: str) -> Applied:
     Raises:
         FatalError: A schema is incompatible (names topic and reason), or the registry cannot be reached.
     """
-    client = SchemaRegistryClient({"url": registry_url})
     created: list[str] = []
     unchanged: list[str] = []
     try:
-        client.set_config(config=ServerConfig(compatibility=ConfigCompatibilityLevel.BACKWARD_TRANSITIVE))
-        known = set(client.get_subjects())
-        for topic in topics().values():
-            if topic.record is None:
-                continue
-            subject = f"{topic.name}-value"
-            text = Schema(json.dumps(schema(topic.record)), "AVRO")
-            if subject in known and _is_registered(client, subject, text):
-                unchanged.append(subject)
-                continue
-            client.register_schema(subject, text)
-            created.append(subject)
+        with SchemaRegistryClient({"url": registry_url}) as client:
+            client.set_config(config=ServerConfig(compatibility=ConfigCompatibilityLevel.BACKWARD_TRANSITIVE))
+            known = set(client.get_subjects())
+            for topic in topics().values():
+                if topic.record is None:
+                    continue
+                subject = f"{topic.name}-value"
+                text = Schema(json.dumps(schema(topic.record)), "AVRO")
+                if subject in known and _is_registered(client, subject, text):
+                    unchanged.append(subject)
+                    continue
+                _register(client, subject, text)
+                created.append(subject)
     except SchemaRegistryError as error:
-        if error.http_status_code == 409:
-            raise FatalError(
-                f"{subject}: the schema is not BACKWARD_TRANSITIVE compatible with its earlier versions: give new "
-                "fields a default and keep the old ones"
-            ) from error
         raise FatalError(f"schema registry: {error.http_status_code} {error.error_message}") from error
-    except OSError as error:
+    except (OSError, httpx2.HTTPError) as error:
         raise FatalError(f"schema registry {registry_url} cannot be reached") from error
     return Applied(tuple(created), tuple(unchanged))
+
+
+def _register(client: SchemaRegistryClient, subject: str, text: Schema) -> None:
+    try:
+        client.register_schema(subject, text)
+    except SchemaRegistryError as error:
+        if error.http_status_code != 409:
+            raise
+        raise FatalError(
+            f"{subject}: the schema is not BACKWARD_TRANSITIVE compatible with its earlier versions: give new "
+            "fields a default and keep the old ones"
+        ) from error
 
 
 def _is_registered(client: SchemaRegistryClient, subject: str, text: Schema) -> bool:

@@ -21,6 +21,7 @@ from keyflow.types import FailedRecord, Headers
 log = logging.getLogger(__name__)
 
 _METADATA_TIMEOUT_SECONDS: Final = 15.0
+_TOPIC_PATIENCE_SECONDS: Final = 5.0
 _RESTORE_DEADLINE_SECONDS: Final = 120.0
 _RESTORE_BATCH: Final = 2000
 
@@ -109,15 +110,26 @@ class KafkaIO:
             )
 
     def _check_topics(self) -> None:
-        found = self._producer.list_topics(timeout=_METADATA_TIMEOUT_SECONDS).topics
         wanted = [*self._topics, *([self._changelog] if self._changelog else [])]
-        missing = [topic for topic in wanted if topic not in found or found[topic].error is not None]
+        counts = self._partition_counts(wanted)
+        missing = [topic for topic in wanted if topic not in counts]
         if missing:
             raise FatalError(f"topic {', '.join(missing)} does not exist: create the topics first")
-        counts = {topic: len(found[topic].partitions) for topic in wanted}
         if len(set(counts.values())) > 1:
             shown = ", ".join(f"{topic}={count}" for topic, count in sorted(counts.items()))
             raise FatalError(f"inputs and changelog need the same number of partitions, but have {shown}")
+
+    def _partition_counts(self, wanted: list[str]) -> dict[str, int]:
+        # A topic that was created a moment ago may take a moment to be known to every broker.
+        deadline = time.monotonic() + _TOPIC_PATIENCE_SECONDS
+        while True:
+            found = self._producer.list_topics(timeout=_METADATA_TIMEOUT_SECONDS).topics
+            counts = {
+                topic: len(found[topic].partitions) for topic in wanted if topic in found and not found[topic].error
+            }
+            if len(counts) == len(set(wanted)) or time.monotonic() > deadline:
+                return counts
+            time.sleep(0.2)
 
     def poll(self, max_records: int, timeout_seconds: float) -> Polled:
         """Fetches records; rebalances happen inside.
@@ -165,8 +177,8 @@ class KafkaIO:
         writes = [write for source, items in batch.writes.items() if source in self._assigned for write in items]
         if not offsets and not writes:
             return 0.0
-        self._producer.begin_transaction()
         try:
+            self._producer.begin_transaction()
             for write in writes:
                 self._produce(write)
             self._producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), 10.0)

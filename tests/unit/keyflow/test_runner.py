@@ -1,0 +1,221 @@
+"""One record to its outcomes: attempts, fallback, effects and dead letters, without a broker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from keyflow import (
+    Effect,
+    EffectResult,
+    Emit,
+    FailedRecord,
+    FatalError,
+    OutageError,
+    Outcome,
+    PendingEffect,
+    PoisonMessageError,
+    Processor,
+    Record,
+    RetryableError,
+    StateSpec,
+    Tools,
+)
+from keyflow.retry import Backoff
+from keyflow.runner import Finished, Item, RecordRunner
+from keyflow.table import Table, decode_entry
+
+NOW_MS = 1_000_000
+STATE: StateSpec[int] = StateSpec("changelog", lambda count: str(count).encode(), int)
+
+
+class Scripted:
+    """A handler that does what the test says, one step per attempt."""
+
+    def __init__(self, *steps: Any, resume: Any = None) -> None:
+        self.steps = list(steps)
+        self.results: list[EffectResult] = []
+        self.resumed = resume or Outcome([], 7)
+
+    async def handle(self, record: Record, state: int | None, tools: Tools) -> Outcome[int]:
+        step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
+        if isinstance(step, Exception):
+            raise step
+        assert isinstance(step, Outcome)
+        return step
+
+    async def resume(self, result: EffectResult, key: str, state: int | None, tools: Tools) -> Outcome[int]:
+        self.results.append(result)
+        assert isinstance(self.resumed, Outcome)
+        return self.resumed
+
+
+def processor(handler: Any, **extra: Any) -> Processor[int]:
+    return Processor(
+        name="test",
+        inputs=["in"],
+        handler=handler,
+        decode=lambda _, data: json.loads(data),
+        encode=lambda _, value: json.dumps(value).encode(),
+        dead_letter=lambda failed: Emit("dead", "k", {"class": failed.error_class, "reason": failed.reason}),
+        state=STATE,
+        **extra,
+    )
+
+
+def item(value: bytes | None = b'{"n": 1}', key: str = "k") -> Item:
+    return Item(("in", 3), 12, FailedRecord("in", 3, 12, 5, key.encode(), value, ()), key, None, "in")
+
+
+async def outcomes(subject: Processor[int], work: Item | None = None, **limits: Any) -> list[Finished]:
+    runner = RecordRunner(subject, limits.get("max_bytes", 1000), lambda: NOW_MS, Backoff(0.0001, 0.001))
+    table: Table[int] = Table(STATE)
+    found: list[Finished] = []
+    async for finished in runner.run(work or item(), table):
+        finished.write_state(table, NOW_MS)
+        found.append(finished)
+    return found
+
+
+def dead_letter(finished: Finished) -> dict[str, str]:
+    [write] = [write for write in finished.writes if write.topic == "dead"]
+    letter: dict[str, str] = json.loads(write.value or b"")
+    return letter
+
+
+async def test_outputs_state_and_offset_leave_together() -> None:
+    [finished] = await outcomes(processor(Scripted(Outcome([Emit("out", "k", {"a": 1})], 5))))
+    assert finished.offset == 12
+    assert [(write.topic, write.partition) for write in finished.writes] == [("out", -1), ("changelog", 3)]
+    assert decode_entry(finished.writes[1].value or b"", STATE).state == 5
+
+
+async def test_a_retryable_error_is_tried_again_and_counted() -> None:
+    [finished] = await outcomes(processor(Scripted(RetryableError("busy"), RetryableError("busy"), Outcome())))
+    assert (finished.kind, finished.attempts) == ("outcome", 3)
+
+
+@pytest.mark.parametrize(
+    ("work", "reason"),
+    [
+        (item(b"not json"), "cannot be decoded: JSONDecodeError"),
+        (item(None), "the record has no value"),
+        (item(key=""), "the record has no key in UTF-8"),
+    ],
+)
+async def test_what_cannot_be_read_is_poison_at_once(work: Item, reason: str) -> None:
+    [finished] = await outcomes(processor(Scripted(Outcome())), work)
+    assert (finished.kind, finished.offset) == ("dead_letter", 12)
+    assert dead_letter(finished) == {"class": "poison", "reason": reason}
+
+
+async def test_an_unexpected_error_names_its_place_and_not_its_text() -> None:
+    [finished] = await outcomes(processor(Scripted(KeyError("jan@example.org"))))
+    reason = dead_letter(finished)["reason"]
+    assert reason.startswith("unexpected KeyError at test_runner.py:")
+    assert "jan@example.org" not in reason
+
+
+async def test_an_output_that_is_too_large_poisons_only_its_own_record() -> None:
+    [finished] = await outcomes(processor(Scripted(Outcome([Emit("out", "k", "x" * 100)]))), max_bytes=50)
+    assert "102 bytes, more than the 50 allowed" in dead_letter(finished)["reason"]
+
+
+async def test_poison_may_lead_to_more_than_a_dead_letter() -> None:
+    subject = processor(
+        Scripted(PoisonMessageError("no")), on_poison=lambda failed, record: [Emit("help", "k", record is not None)]
+    )
+    [finished] = await outcomes(subject)
+    assert [write.topic for write in finished.writes] == ["dead", "help"]
+
+
+async def test_an_outage_leads_to_the_fallback_and_never_to_a_dead_letter() -> None:
+    subject = processor(
+        Scripted(OutageError("down")), fallback=lambda record, state, why: Outcome([Emit("out", "k", why)])
+    )
+    [finished] = await outcomes(subject)
+    assert (finished.kind, finished.writes[0].value) == ("fallback", b'"down"')
+
+
+async def test_without_a_fallback_an_outage_is_waited_out() -> None:
+    steps = [OutageError("down")] * 20
+    [finished] = await outcomes(processor(Scripted(*steps, Outcome()), budget_seconds=0.01))
+    assert (finished.kind, finished.attempts) == ("outcome", 21)
+
+
+async def test_a_spent_budget_leads_to_the_fallback() -> None:
+    subject = processor(Scripted(RetryableError("busy")), budget_seconds=0.0, fallback=lambda *_: Outcome([], 1))
+    [finished] = await outcomes(subject)
+    assert finished.kind == "fallback"
+
+
+async def test_a_fatal_error_stops_everything() -> None:
+    with pytest.raises(FatalError, match="no access"):
+        await outcomes(processor(Scripted(FatalError("no access"))))
+
+
+async def test_an_effect_runs_only_after_its_decision_is_committed() -> None:
+    order: list[str] = []
+
+    async def pay(pending: PendingEffect) -> Mapping[str, Any]:
+        order.append(f"ran {pending.effect.idempotency_key} {pending.maybe_repeated}")
+        return {"receipt": 9}
+
+    handler = Scripted(Outcome([Emit("out", "k", 1)], 5, Effect("pay", "key-1", {"cents": 3})))
+    runner = RecordRunner(processor(handler, effects={"pay": pay}), 1000, lambda: NOW_MS, Backoff())
+    table: Table[int] = Table(STATE)
+    async for finished in runner.run(item(), table):
+        finished.write_state(table, NOW_MS)
+        order.append(f"committed offset={finished.offset} pending={len(list(table.pending()))}")
+    assert order == ["committed offset=None pending=1", "ran key-1 False", "committed offset=12 pending=0"]
+    assert handler.results == [EffectResult(Effect("pay", "key-1", {"cents": 3}), "done", {"receipt": 9})]
+
+
+async def test_after_a_restart_a_pending_effect_runs_first_and_is_marked() -> None:
+    seen: list[bool] = []
+
+    async def pay(pending: PendingEffect) -> Mapping[str, Any]:
+        seen.append(pending.maybe_repeated)
+        return {}
+
+    restored = Item(("in", 3), None, None, "k", Effect("pay", "key-1", {}))
+    [finished] = await outcomes(processor(Scripted(Outcome()), effects={"pay": pay}), restored)
+    assert seen == [True]
+    assert finished.offset is None
+    assert decode_entry(finished.writes[0].value or b"", STATE).effect is None
+
+
+async def test_an_expired_effect_is_not_done_late() -> None:
+    async def pay(_: PendingEffect) -> Mapping[str, Any]:
+        raise AssertionError("ran")
+
+    handler = Scripted(Outcome([], 5, Effect("pay", "key-1", {}, expires_at_ms=NOW_MS - 1)))
+    await outcomes(processor(handler, effects={"pay": pay}))
+    assert [result.status for result in handler.results] == ["expired"]
+
+
+async def test_a_refused_effect_comes_back_as_refused_and_a_retried_one_as_maybe_repeated() -> None:
+    tries: list[bool] = []
+
+    async def pay(pending: PendingEffect) -> Mapping[str, Any]:
+        tries.append(pending.maybe_repeated)
+        if len(tries) == 1:
+            raise RetryableError("timed out")
+        raise PoisonMessageError("already refunded")
+
+    handler = Scripted(Outcome([], 5, Effect("pay", "key-1", {})))
+    await outcomes(processor(handler, effects={"pay": pay}))
+    assert tries == [False, True]
+    assert [(result.status, result.value) for result in handler.results] == [("refused", {"error": "already refunded"})]
+
+
+def test_effects_without_a_table_to_wait_in_are_refused_at_the_start() -> None:
+    async def pay(_: PendingEffect) -> Mapping[str, Any]:
+        return {}
+
+    bare = replace(processor(Scripted(Outcome()), effects={"pay": pay}), state=None)
+    with pytest.raises(ValueError, match="need a state table"):
+        RecordRunner(bare, 1000, lambda: NOW_MS, Backoff())
