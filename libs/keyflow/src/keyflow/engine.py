@@ -319,7 +319,8 @@ class Engine(Generic[S]):
         while self._tasks and time.monotonic() < deadline:
             await self._commit()
             self._apply(await self._kafka(self._io.poll, 1, 0.0))
-            await asyncio.wait(self._tasks, timeout=0.02)
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=0.02)
         while (self._ready or self._retry_batch) and time.monotonic() < deadline + 5:
             await self._commit()
         if self._tasks:
