@@ -1,0 +1,1 @@
+"""The summarizer's side of other systems, named for their technology."""

@@ -1,0 +1,1 @@
+"""What a finished interaction becomes, and what is refused: pure functions."""

@@ -1,0 +1,60 @@
+"""Settings of the summarizer: FLOODGATE_SUMMARIZER_*, and of the feature group: FLOODGATE_FEATURE_*."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import AliasChoices, Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+AS_INTERACTION: Final = "interaction"
+
+
+class SummarizerSettings(BaseSettings):
+    """How interactions become feature records."""
+
+    model_config = SettingsConfigDict(env_prefix="FLOODGATE_SUMMARIZER_")
+
+    budget_seconds: float = Field(default=120.0, gt=0, description="From the first attempt, while other calls succeed.")
+    margin_seconds: float = Field(default=1.0, ge=0, description="Kept back from the model for writing the record.")
+    max_transcript_chars: int = Field(default=24_000, ge=1_000, description="Beyond it the middle is left out.")
+    summary_language: str = Field(
+        default=AS_INTERACTION, description='"interaction", or the ISO 639-1 code of one language for all.'
+    )
+    state_ttl_seconds: float = Field(default=30 * 86_400.0, gt=0)
+
+    @field_validator("summary_language")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value != AS_INTERACTION and not (len(value) == 2 and value.isalpha() and value.islower()):
+            raise ValueError('must be "interaction" or a code of two letters such as "en"')
+        return value
+
+
+class FeatureStoreSettings(BaseSettings):
+    """Where feature records are kept."""
+
+    model_config = SettingsConfigDict(env_prefix="FLOODGATE_FEATURE_", populate_by_name=True)
+
+    group: str = Field(default="floodgate-interactions", min_length=1, max_length=64)
+    region: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("FLOODGATE_FEATURE_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
+    )
+    connect_timeout_seconds: float = Field(default=3.0, gt=0)
+    read_timeout_seconds: float = Field(default=10.0, gt=0)
+    max_concurrency: int = Field(default=32, ge=1, le=512, description="PutRecord calls at a time.")
+    budget_seconds: float = Field(default=120.0, gt=0)
+    control_endpoint_url: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices(
+            "AWS_ENDPOINT_URL_SAGEMAKER",
+            # A stand-in of the runtime answers for the group's declaration as well.
+            "AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME",
+        ),
+    )
+    role_arn: str = Field(
+        default="arn:aws:iam::000000000000:role/floodgate-feature-store",
+        description="Role with which Feature Store writes its offline store.",
+    )
+    offline_s3_uri: str | None = Field(default=None, description="s3://bucket/prefix; without it online only.")
