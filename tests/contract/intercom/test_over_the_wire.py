@@ -103,9 +103,9 @@ async def test_a_reply_whose_answer_never_came_is_there_once_or_not_at_all(stand
 async def test_a_call_that_outlasts_our_patience_is_carried_out_all_the_same(stand_in, kind):
     conversation_id = begin(stand_in)
     set_fault(stand_in, kind=kind, path="/reply$", times=1, seconds=1)
-    async with client_of(stand_in, timeout_seconds=0.5) as client:
+    async with client_of(stand_in, timeout_seconds=0.5) as impatient, client_of(stand_in) as client:
         with pytest.raises(IntercomUnavailableError) as caught:
-            await client.reply(conversation_id, "hello")
+            await impatient.reply(conversation_id, "hello")
         assert caught.value.maybe_done
         deadline = time.monotonic() + 10
         while not (await client.get_conversation(conversation_id)).parts:

@@ -4,10 +4,21 @@ from datetime import UTC, datetime
 
 import pytest
 from floodgate.intercom import IntercomRefusedError, QuickReplyOption, all_of, any_of, where
+from floodgate_local.intercom.desk import Desk
 from floodgate_local.intercom.store import Store
 
 YES = QuickReplyOption(text="Yes", uuid="a5e1c524-5ddd-4c3e-9328-6bca5d6e3edb")
 NO = QuickReplyOption(text="No", uuid="f4a98af1-be56-4948-a57e-e1a83f8484c6")
+
+
+class Silent:
+    """Nobody listens to notifications."""
+
+    def wanted(self) -> bool:
+        return False
+
+    def enqueue(self, notification) -> None:
+        raise AssertionError("nothing is to be sent")
 
 
 async def test_a_new_conversation_waits_in_the_screening_inbox_with_its_path(client, conversation_id):
@@ -148,3 +159,38 @@ async def test_reset_forgets_everything_but_the_workspace(client, local, convers
     with pytest.raises(IntercomRefusedError):
         await client.get_conversation(conversation_id)
     assert len(await client.list_teams()) == 7
+
+
+async def test_a_mark_that_the_bot_left_twice_is_named(client, local, conversation_id):
+    await client.add_note(conversation_id, "handed over (ref 11aa)")
+    await client.add_note(conversation_id, "handed over, again (ref 11aa)")
+    await client.add_note(conversation_id, "something else (ref 22bb)")
+    summary = (await local.get("/_local/summary", params={"mark": "ref [0-9a-f]{4}"})).json()
+    assert summary["marks"] == [
+        {"conversation_id": conversation_id, "part_type": "note", "mark": "ref 11aa", "times": 2}
+    ]
+    assert (await local.get("/_local/summary", params={"mark": "("})).status_code == 400
+
+
+async def test_the_screening_inbox_lets_go_what_got_no_verdict_in_time(settings, clock, client, local, conversation_id):
+    store = Store(settings.state_dir / "intercom.sqlite")
+    store.open()
+    desk = Desk(store, Silent(), clock, "1000")
+    assert desk.release_overdue(60) == 0
+    clock.now += 60
+    assert desk.release_overdue(60) == 1
+    assert desk.release_overdue(60) == 0
+    conversation = store.conversations[conversation_id]
+    assert conversation.team_assignee_id == "1006"
+    (part,) = store.parts[conversation_id]
+    assert (part.part_type, part.author_type, part.assigned_to_id) == ("assignment", "bot", "1006")
+    store.close()
+
+
+async def test_a_conversation_that_has_its_team_is_not_released(settings, clock, client, conversation_id):
+    await client.assign(conversation_id, "1002")
+    store = Store(settings.state_dir / "intercom.sqlite")
+    store.open()
+    clock.now += 1_000
+    assert Desk(store, Silent(), clock, "1000").release_overdue(60) == 0
+    store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -47,7 +48,10 @@ def create_app(
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         store.open()
         await dispatcher.start()
+        timer = asyncio.create_task(_release_overdue(desk, settings.release_after_seconds))
         yield
+        timer.cancel()
+        await asyncio.gather(timer, return_exceptions=True)
         await dispatcher.stop()
         store.close()
 
@@ -57,3 +61,9 @@ def create_app(
     routes = [Route("/healthz", healthz), *faults.routes(), *local.routes(), *api.routes()]
     app = Starlette(routes=routes, lifespan=lifespan)
     return FaultMiddleware(app, book=faults, error_response=injected)
+
+
+async def _release_overdue(desk: Desk, after_seconds: float) -> None:
+    while after_seconds > 0:
+        await asyncio.sleep(min(1.0, after_seconds))
+        desk.release_overdue(after_seconds)

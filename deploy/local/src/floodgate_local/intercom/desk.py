@@ -17,7 +17,7 @@ from floodgate_local.intercom.records import AppliedTag, Contact, Conversation, 
 from floodgate_local.intercom.render import Renderer
 from floodgate_local.intercom.store import Store
 from floodgate_local.intercom.text import to_html
-from floodgate_local.intercom.workspace import admin_ids, team_ids
+from floodgate_local.intercom.workspace import OPERATOR, RELEASE_TEAM_ID, admin_ids, team_ids
 
 Clock = Callable[[], float]
 
@@ -268,6 +268,28 @@ class Desk:
                 return tag
         raise ApiError(404, "tag_not_found", "Tag not found")
 
+    # What the workspace does by itself
+
+    def release_overdue(self, after_seconds: float) -> int:
+        """Lets go what has waited too long in the screening inbox; returns how many conversations.
+
+        This is Intercom's own timer: it needs nothing of Floodgate, so that nobody waits when Floodgate is down.
+        """
+        overdue = [
+            conversation
+            for conversation in self._store.conversations.values()
+            if conversation.state == "open"
+            and conversation.team_assignee_id == self._screening_team_id is not None
+            and conversation.waiting_since is not None
+            and conversation.waiting_since + after_seconds <= self._clock()
+        ]
+        for conversation in overdue:
+            conversation.team_assignee_id = RELEASE_TEAM_ID
+            part = self._part(conversation, "assignment", "bot", OPERATOR["id"], Message())
+            part.assigned_to_type, part.assigned_to_id = "team", RELEASE_TEAM_ID
+            self._store.save([conversation, part])
+        return len(overdue)
+
     # How it is recorded
 
     def _part(self, conversation: Conversation, kind: str, author_type: str, author_id: str, message: Message) -> Part:
@@ -281,7 +303,7 @@ class Desk:
             part_type=kind,
             body=None if message.body is None else to_html(message.body),
             created_at=at,
-            author_type="admin" if author_type == "admin" else "contact",
+            author_type=author_type if author_type in ("admin", "bot") else "contact",
             author_id=author_id,
             state=conversation.state,
         )

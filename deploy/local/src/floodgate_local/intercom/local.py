@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -240,6 +241,7 @@ class LocalApi:
             ),
             "tags": dict(Counter(self._store.tags[tag["id"]] for c in conversations for tag in c.tags)),
             "duplicates": find_duplicates(ours),
+            "marks": _repeated_marks(ours, request.query_params.get("mark")),
             "webhooks": self._dispatcher.figures(),
         }
 
@@ -292,6 +294,30 @@ def find_duplicates(parts: list[Part]) -> list[dict[str, Any]]:
     return [
         {"conversation_id": key[0], "part_type": key[1], "first_part_id": first_of[key].id, "times": times}
         for key, times in counts.items()
+        if times > 1
+    ]
+
+
+def _repeated_marks(parts: list[Part], mark: str | None) -> list[dict[str, Any]]:
+    """Marks that one kind of part carries more than once in one conversation.
+
+    Raises:
+        ApiError: 400, when the mark is no regular expression.
+    """
+    if mark is None:
+        return []
+    try:
+        expression = re.compile(mark)
+    except re.error:
+        raise invalid("must be a regular expression", field="mark") from None
+    counts = Counter(
+        (part.conversation_id, part.part_type, found)
+        for part in parts
+        for found in {m.group(0) for m in expression.finditer(f"{part.body} {json.dumps(part.reply_options)}")}
+    )
+    return [
+        {"conversation_id": conversation_id, "part_type": part_type, "mark": found, "times": times}
+        for (conversation_id, part_type, found), times in counts.items()
         if times > 1
     ]
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from floodgate_local.intercom.records import Contact, Conversation, Part
 from floodgate_local.intercom.store import Store
 from floodgate_local.intercom.text import to_plain
-from floodgate_local.intercom.workspace import APP_ID, TEAMS, find_admin
+from floodgate_local.intercom.workspace import APP_ID, OPERATOR, find_admin
 
 MAX_PARTS: Final = 500
 
@@ -120,6 +120,8 @@ class Renderer:
         }
 
     def _author(self, kind: str, author_id: str) -> dict[str, Any]:
+        if kind == "bot":
+            return dict(OPERATOR)
         if kind == "admin":
             admin = find_admin(author_id)
             assert admin is not None
@@ -161,7 +163,3 @@ def contact(record: Contact) -> dict[str, Any]:
 def _contact_attributes(record: Contact) -> dict[str, Any]:
     attributes = {"language": record.language, "country": record.country}
     return {name: value for name, value in attributes.items() if value is not None}
-
-
-def team_name(team_id: str) -> str:
-    return next((team.name for team in TEAMS if team.id == team_id), "")

@@ -28,3 +28,5 @@ class StandInSettings(BaseSettings):
     )
     screening_team_id: str = Field(default=SCREENING_TEAM_ID, pattern=r"^\d*$")
     """The inbox in which new conversations begin; empty: none."""
+    release_after_seconds: float = Field(default=0.0, ge=0)
+    """How long a conversation waits in the screening inbox before the workspace's own timer lets it go; 0: for ever."""

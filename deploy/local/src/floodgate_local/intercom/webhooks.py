@@ -137,7 +137,8 @@ class Dispatcher:
     async def _work(self, lane: asyncio.Queue[Notification]) -> None:
         while True:
             notification = await lane.get()
-            if self.target.url is not None:
+            # A reset forgets what was waiting here.
+            if self.target.url is not None and notification.id in self._store.notifications:
                 await self._attempt(lane, notification, self.target.url)
 
     async def _attempt(self, lane: asyncio.Queue[Notification], notification: Notification, url: str) -> None:
@@ -151,7 +152,8 @@ class Dispatcher:
         else:
             wait_seconds = min(60.0, self.target.first_retry_seconds * 2 ** (notification.attempts - 1))
             self._retry_later(lane, notification, wait_seconds)
-        self._store.save([notification])
+        if notification.id in self._store.notifications:
+            self._store.save([notification])
 
     def _retry_later(self, lane: asyncio.Queue[Notification], notification: Notification, wait_seconds: float) -> None:
         def again() -> None:

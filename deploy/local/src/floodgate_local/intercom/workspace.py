@@ -43,6 +43,10 @@ TEAMS: Final = (
     Team("1005", "Trust & Safety"),
     Team("1006", "General"),
 )
+RELEASE_TEAM_ID: Final = "1006"
+"""Where the screening inbox's timer sends what got no verdict."""
+OPERATOR: Final = {"type": "bot", "id": "5000", "name": "Operator", "email": "operator@example.org"}
+"""The author of what the workspace does by itself."""
 BOT_ADMIN_ID: Final = "5001"
 ADMINS: Final = (
     Teammate(BOT_ADMIN_ID, "Floodgate", "floodgate@example.org", "Automation"),
