@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -20,6 +21,14 @@ DEAD_LETTERS: Final = "support.dead-letters"
 INTERCOM_RAW: Final = "support.intercom.raw"
 
 Headers = tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMessage:
+    """A message that was received and is hidden from others for a while."""
+
+    receipt: str
+    body: str
 
 
 class EventSink(Protocol):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -46,6 +48,8 @@ class OpenSearchTimeline:
             timeout=_TIMEOUT_SECONDS,
             limits=httpx.Limits(max_connections=64),
         )
+        self._creating = asyncio.Lock()
+        self._has_index = False
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -57,7 +61,7 @@ class OpenSearchTimeline:
             FatalError: OpenSearch refuses the index.
             OutageError: OpenSearch cannot be reached.
         """
-        if (await self._call("HEAD", f"/{INDEX}", accept=(404,))).status_code == 200:
+        if (await self._call("HEAD", f"/{INDEX}", accept=(404,))).status_code != 404:
             return
         answer = await self._call("PUT", f"/{INDEX}", body=_MAPPING, accept=(400,))
         # Another instance may have created it meanwhile.
@@ -65,6 +69,11 @@ class OpenSearchTimeline:
             raise FatalError(f"OpenSearch refuses the index {INDEX}: {_reason(answer)}")
 
     async def write(self, event: TimelineEvent) -> None:
+        # Written to first, OpenSearch would make an index of its own, in which every word can be searched.
+        async with self._creating:
+            if not self._has_index:
+                await self.create_index()
+                self._has_index = True
         await self._call("PUT", f"/{INDEX}/_doc/{quote(str(event.event_id))}", body=document_of(event))
 
     async def read(self, conversation_id: str) -> list[Entry]:
@@ -85,6 +94,18 @@ class OpenSearchTimeline:
         if answer.status_code == 404:
             return set()
         return {doc["_id"] for doc in answer.json()["docs"] if doc.get("found")}
+
+    async def newest(self, channel: str) -> datetime | None:
+        """When the newest event of a channel's conversations happened; None when there is none."""
+        query = {
+            "size": 1,
+            "query": {"prefix": {"conversation_id": f"{channel}:"}},
+            "sort": [{"occurred_at": "desc"}],
+            "_source": ["occurred_at"],
+        }
+        answer = await self._call("POST", f"/{INDEX}/_search", body=query, accept=(404,))
+        hits = [] if answer.status_code == 404 else answer.json()["hits"]["hits"]
+        return datetime.fromisoformat(hits[0]["_source"]["occurred_at"]) if hits else None
 
     async def _call(
         self, method: str, path: str, *, body: Mapping[str, Any] | None = None, accept: Sequence[int] = ()

@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from floodgate.events import Feedback, FeedbackLabel, Message, MessageKind, conversation_key
+from pydantic import ValidationError
 
-from ingest.domain.errors import document_error
+from ingest.domain.errors import DocumentError, document_error, problems_of
 from ingest.domain.identity import (
     Contact,
     country_code,
@@ -95,7 +96,12 @@ def map_envelope(envelope: object, rules: IntercomRules) -> Mapped:
     item = member(envelope, "data", "item")
     if not isinstance(item, Mapping) or not text_id(item.get("id")):
         raise document_error("data.item.id", "missing: the conversation's id is expected")
-    return Mapped(topic, _events_of_topic(topic, item, envelope, rules))
+    try:
+        return Mapped(topic, _events_of_topic(topic, item, envelope, rules))
+    except ValidationError as error:
+        raise DocumentError(problems_of(error)) from None
+    except UnicodeError as error:
+        raise document_error("data.item", "a string that is no valid Unicode") from error
 
 
 def _events_of_topic(

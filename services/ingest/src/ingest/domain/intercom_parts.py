@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -41,7 +41,7 @@ class IntercomRules:
     """
 
     pseudonyms: ContactPseudonyms
-    bot_admin_ids: frozenset[str] = frozenset()
+    bot_admin_ids: Set[str] = frozenset()
     path_attribute: str = "floodgate_path"
     language_attribute: str = "language"
     country_attribute: str = "country"

@@ -6,6 +6,7 @@ Unknown members are tolerated (a data team's labels may travel along); a known m
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, TypeVar
 from uuid import UUID
@@ -59,6 +60,21 @@ Moment = Annotated[datetime, AfterValidator(_as_utc)]
 TextId = Annotated[str, BeforeValidator(_as_text_id), Field(min_length=1, max_length=200)]
 ChosenPath = Annotated[str, Field(min_length=1, max_length=100)]
 Text = Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS)]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a document.
+
+    Attributes:
+        number: From 1.
+        data: Without its line end.
+        is_cut: True when it was longer than `MAX_LINE_BYTES`; `data` is its beginning then.
+    """
+
+    number: int
+    data: bytes
+    is_cut: bool = False
 
 
 class LenientModel(BaseModel):

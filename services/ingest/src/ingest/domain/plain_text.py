@@ -21,6 +21,8 @@ _BLOCKS: Final = frozenset(
 _UNSEEN: Final = frozenset(("script", "style", "head", "title"))
 _SPACES: Final = re.compile(r"[^\S\n]+")
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
+# Half of a pair, which no UTF-8 can hold: a cut emoji shall not cost the whole message.
+_LONE_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
 class _TextCollector(HTMLParser):
@@ -66,4 +68,4 @@ def plain_text(body: str | None) -> str:
         collector.close()
         text = "".join(collector.pieces)
     lines = (_SPACES.sub(" ", line).strip() for line in text.replace("\r\n", "\n").split("\n"))
-    return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
+    return _LONE_SURROGATES.sub("\ufffd", _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip())
