@@ -202,7 +202,11 @@ class Supervisor:
             component.command(place), cwd=place.data, environment=environment, log=log, run_as=run_as
         )
         # Before anything is waited for: a killed command must leave nothing that `down` cannot find.
-        record.write(self._state.record(component.name))
+        try:
+            record.write(self._state.record(component.name))
+        except OSError:
+            process.kill(record)
+            raise
         return record
 
     def _await_ready(self, component: Component, place: Place, record: ProcessRecord, stop: threading.Event) -> None:

@@ -4,36 +4,56 @@
     def local_stack() -> Iterator[Stack]:
         yield from stack_for_tests()
 
-Several fixtures may use it: the first starts the stack, and that one stops it. `FLOODGATE_TEST_STATE` names
-another state folder; a stack that already runs there is used and left running.
+`FLOODGATE_TEST_STATE` names another state folder; a stack that somebody runs there is used and left running.
+Runs at the same time share one stack, and the last of them stops it, even when an earlier one was killed.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from floodgate_local.progress import PlainProgress
 from floodgate_local.stack import Stack
 from floodgate_local.state import repository_root
 
+# Exists while the stack is the tests' own to stop.
+_OWNED: Final = "owned-by-tests"
+
 
 def stack_for_tests() -> Iterator[Stack]:
-    """The running stack; down again afterwards, its data removed, if this started it.
+    """The running stack; down again after its last user, its data removed, if tests started it.
 
     Raises:
         StackError: The stack does not come up. A missing stack fails the tests that need it; it never skips them.
     """
     folder = os.environ.get("FLOODGATE_TEST_STATE")
     only = os.environ.get("FLOODGATE_TEST_COMPONENTS")
-    state_dir = Path(folder) if folder else repository_root() / ".floodgate" / "tests"
+    state_dir = Path(folder).absolute() if folder else repository_root() / ".floodgate" / "tests"
+    state_dir.mkdir(parents=True, exist_ok=True)
     stack = Stack(state_dir, only=only.split(",") if only else None)
-    started_all = not any(row.pid for row in stack.status())
+    with (state_dir / "users").open("w") as users:
+        # Held by every run that uses the stack; the system lets go of it however the run ends.
+        fcntl.flock(users, fcntl.LOCK_SH)
+        try:
+            if not any(row.pid for row in stack.status()):
+                (state_dir / _OWNED).touch()
+            stack.up(PlainProgress(sys.__stderr__ or sys.stderr))
+            yield stack
+        finally:
+            _release(users.fileno(), stack)
+
+
+def _release(users: int, stack: Stack) -> None:
     try:
-        stack.up(PlainProgress(sys.__stderr__ or sys.stderr))
-        yield stack
-    finally:
-        if started_all:
-            stack.down(purge=True)
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    owned = stack.state_dir / _OWNED
+    if owned.exists():
+        stack.down(purge=True)
+        owned.unlink()
