@@ -4,7 +4,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import boto3
 import pytest
@@ -39,6 +39,9 @@ class FakeModel:
         if "enum" in schema:
             return schema["enum"][0]
         return {"number": 0.5, "integer": 1, "boolean": True, "array": []}.get(schema.get("type", ""), text)
+
+
+SESSION: Final = boto3.session.Session()  # one for all, because it keeps the service models it has read
 
 
 @dataclass
@@ -87,7 +90,7 @@ def make_client(server: Server) -> Iterator[ClientFactory]:
     made = []
 
     def make(service: Any = "bedrock-runtime", key: str = "AKIDEXAMPLE", region: str = "eu-central-1") -> Any:
-        client = boto3.client(
+        client = SESSION.client(
             service,
             endpoint_url=server.url,
             region_name=region,

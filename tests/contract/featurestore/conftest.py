@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import boto3
 import pytest
@@ -29,6 +29,9 @@ GROUP = {
     "OfflineStoreConfig": {"S3StorageConfig": {"S3Uri": "s3://bucket/offline"}},
     "RoleArn": "arn:aws:iam::000000000000:role/feature-store",
 }
+
+
+SESSION: Final = boto3.session.Session()  # one for all, because it keeps the service models it has read
 
 
 @dataclass
@@ -60,7 +63,7 @@ def make_client(server: Server) -> Iterator[Callable[..., Any]]:
     made = []
 
     def make(service: Any = "sagemaker-featurestore-runtime") -> Any:
-        client = boto3.client(
+        client = SESSION.client(
             service,
             endpoint_url=server.url,
             region_name="eu-central-1",

@@ -13,7 +13,6 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
-    EndpointConnectionError,
     HTTPClientError,
     InvalidConfigError,
     NoCredentialsError,
@@ -25,6 +24,9 @@ from botocore.exceptions import (
     ResponseStreamingError,
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
+)
+from botocore.exceptions import (
+    ConnectionError as BotoConnectionError,
 )
 from botocore.parsers import ResponseParserError
 from keyflow.errors import FatalError, PoisonMessageError, RetryableError
@@ -158,7 +160,7 @@ def _from_core_error(error: BotoCoreError, where: str) -> Exception:
     name = type(error).__name__
     if isinstance(error, (ReadTimeoutError, ConnectTimeoutError)):
         return ModelTimeoutError(f"{where}: no answer in time ({name})")
-    if isinstance(error, (EndpointConnectionError, HTTPClientError, ResponseStreamingError)):
+    if isinstance(error, (BotoConnectionError, HTTPClientError, ResponseStreamingError)):
         return ModelUnavailableError(f"{where}: connection failed ({name})")
     if isinstance(error, ParamValidationError):
         return PoisonMessageError(f"{where}: boto refused the request ({name})")
