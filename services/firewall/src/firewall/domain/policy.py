@@ -48,6 +48,7 @@ def decide(situation: Situation, assessment: Assessment, index: CatalogueIndex) 
         or _misuse(case)
         or _answer_after_all(case)
         or _already_handed_over(case)
+        or _contradicted(case)
         or _sensitive_elsewhere(case)
         or _unsure(case)
         or _wrong_path(case)
@@ -122,7 +123,14 @@ class _Case:
             return None if self.category is None or not self.path_is_generic else False
         if self.category is None:
             return self.assessment.belongs_to_chosen_path or None
-        return self.index.belongs(self.category.id, self.situation.chosen_path)
+        return None if self.contradicts else self.index.belongs(self.category.id, self.situation.chosen_path)
+
+    @property
+    def contradicts(self) -> bool:
+        """The model names a category of another path and yet says that the chosen path is right."""
+        if not self.path_is_specific or self.category is None or not self.assessment.belongs_to_chosen_path:
+            return False
+        return not self.index.belongs(self.category.id, self.situation.chosen_path)
 
     @property
     def team(self) -> str | None:
@@ -262,6 +270,17 @@ def _already_handed_over(case: _Case) -> Ruling | None:
     )
 
 
+def _contradicted(case: _Case) -> Ruling | None:
+    if not case.contradicts:
+        return None
+    team = team_of_path(case.situation.chosen_path, case.index)
+    return Ruling(
+        Decision.PASS,
+        f"The assessment names “{case.title()}” and yet says that the chosen path is right, so it goes to {team}.",
+        team=team,
+    )
+
+
 def _sensitive_elsewhere(case: _Case) -> Ruling | None:
     """Categories that only people handle are never sent round by buttons."""
     category = case.category
@@ -300,9 +319,6 @@ def _wrong_path(case: _Case) -> Ruling | None:
     if category is None or case.matches is not False:
         return None
     if case.assessment.confidence < case.thresholds.redirect_confidence:
-        return None
-    # The model contradicts itself: it names another category and yet says that the path is right.
-    if case.path_is_specific and case.assessment.belongs_to_chosen_path:
         return None
     about = f"It is about “{case.title()}” ({case.sure()}) but came by {case.situation.chosen_path}"
     if case.situation.redirect_count >= case.index.catalogue.max_redirects:

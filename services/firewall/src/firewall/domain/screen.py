@@ -15,7 +15,7 @@ from firewall.domain.planning import assess_prompt
 from firewall.domain.signals import find_signals
 from firewall.domain.situation import Situation
 from firewall.domain.state import ConversationState
-from firewall.domain.text_rules import CleanText, TextState, clean
+from firewall.domain.text_rules import CleanText, clean, tells_language
 
 
 class LanguageIdentifier(Protocol):
@@ -68,7 +68,7 @@ class Screen:
         click = click_of(state, message)
         declared = message.language or state.language
         # The label of a pressed button, and a text without words, say nothing about the customer's language.
-        telling = click is None and cleaned.state is TextState.WORDS
+        telling = click is None and tells_language(cleaned.text)
         language = languages.identify(cleaned.text, declared) if telling else self.index.language(declared)
         situation = Situation(
             chosen_path=path_of(state, message),

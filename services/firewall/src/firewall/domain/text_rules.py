@@ -16,6 +16,7 @@ _BLANK_LETTERS: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u1
 _HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
 _MAX_MARKS_IN_A_ROW: Final = 3
 _KEPT_START_SHARE: Final = 0.67
+_CODE: Final = re.compile(r"[^\W\d_]{0,5}[\-_/.]?\d[\w\-.,:/]*|[^\w\s'’]")
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
 _QUOTED_LINE: Final = re.compile(r"^\s*>.*$", re.MULTILINE)
 _TRAIL: Final = re.compile(
@@ -70,6 +71,11 @@ def clean(text: str, *, max_chars: int) -> CleanText:
         truncated=fitting != squeezed,
         quoted_trail=quoted_trail,
     )
+
+
+def tells_language(text: str) -> bool:
+    """Whether a text has a word at all: an order number or a price is written alike in every language."""
+    return any(len(word) > 1 and word.isalpha() for word in _CODE.sub(" ", text).split())
 
 
 def _state_of(text: str) -> TextState:
