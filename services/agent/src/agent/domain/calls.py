@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from keyflow.errors import PoisonMessageError
+
 
 class CallOutcome(StrEnum):
     """What became of a call.
@@ -50,6 +52,10 @@ class CallSpec:
     amount_argument: str | None = None
 
 
+class NotACustomerError(PoisonMessageError):
+    """The person is not a customer whom the channel vouches for, so the backend is not asked about them."""
+
+
 class Backend(Protocol):
     """Read-only calls. They may be repeated at will."""
 
@@ -59,7 +65,7 @@ class Backend(Protocol):
         Raises:
             RetryableError: It did not answer, or asked to come back later.
             OutageError: It is down for everyone.
-            PoisonMessageError: The person cannot be a customer of this backend.
+            NotACustomerError: The person cannot be a customer of this backend.
         """
         ...
 
@@ -82,7 +88,7 @@ _ALL: Final = (
     CallSpec("list_orders", {}, ("orders",), item_fields=ORDER_FIELDS),
     CallSpec("get_order", {"order_number": "text"}, ORDER_FIELDS),
     CallSpec("list_subscriptions", {}, ("subscriptions",), item_fields=SUBSCRIPTION_FIELDS),
-    CallSpec("resend_tickets", {"order_number": "text"}, ("number", "sent_to"), changes=True),
+    CallSpec("resend_tickets", {"order_number": "text"}, ("number",), changes=True),
     CallSpec("cancel_subscription", {"subscription_id": "text"}, SUBSCRIPTION_FIELDS, changes=True),
     CallSpec(
         "refund_order",

@@ -188,15 +188,20 @@ def _on_call(context: Context, run: Run, event: CallReturned) -> Transition:
     run = _trace(run, f"{run.step}: {result.outcome}{f' ({result.code})' if result.code else ''}")
     if isinstance(step, LookUpStep):
         return _go(context, _at(run, _after_look_up(step, result.outcome)), ())
+    run = with_action(run, step.call, event)
+    return _go(context, _at(run, _after_act(step, result.outcome)), ())
+
+
+def with_action(run: Run, action: str, event: CallReturned) -> Run:
+    """The run with an action's result among its actions."""
     record = ActionRecord(
-        action=step.call,
+        action=action,
         step=run.step,
         idempotency_key=event.idempotency_key,
-        status=_ACTION_STATUS[result.outcome],
-        detail=result.code,
+        status=_ACTION_STATUS[event.result.outcome],
+        detail=event.result.code,
     )
-    run = run.model_copy(update={"actions": (*run.actions, record)})
-    return _go(context, _at(run, _after_act(step, result.outcome)), ())
+    return run.model_copy(update={"actions": (*run.actions, record)})
 
 
 _ACTION_STATUS: Final[Mapping[CallOutcome, str]] = {

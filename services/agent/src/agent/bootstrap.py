@@ -1,0 +1,98 @@
+"""The only place where the agent is wired."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from typing import Final
+
+from floodgate.bedrock import BedrockModel, BedrockSettings
+from floodgate.catalogue import Catalogue, load_catalogue
+from floodgate.events import Pseudonyms
+from floodgate.events.serde import AvroSerde
+from floodgate.service import Service, make_processor
+from floodgate.settings import CatalogueSettings, PrivacySettings, RegistrySettings, load
+from keyflow.errors import FatalError
+
+from agent.adapters.bedrock_slots import BedrockSlotReader
+from agent.adapters.shop_http import ShopHttp
+from agent.domain.library import Library
+from agent.domain.model import WorkflowError
+from agent.domain.state import AgentState
+from agent.handlers import SHOP, AgentHandler
+from agent.ports import SlotReader
+from agent.settings import AgentSettings, ShopSettings
+from agent.writing import Writer
+
+NAME: Final = "agent"
+
+
+def build() -> Service:
+    """The service with its settings from the environment.
+
+    Raises:
+        FatalError: A setting is missing or wrong, or the catalogue or a workflow does not hold together.
+    """
+    return bootstrap(load(AgentSettings))
+
+
+def bootstrap(
+    settings: AgentSettings,
+    *,
+    catalogue: Catalogue | None = None,
+    shop: ShopHttp | None = None,
+    reader: SlotReader | None = None,
+    serde: AvroSerde | None = None,
+) -> Service:
+    """The service; whatever is passed takes the place of the real thing.
+
+    Raises:
+        FatalError: A setting is missing or wrong, or the catalogue or a workflow does not hold together.
+    """
+    library = open_library(catalogue or load_catalogue(load(CatalogueSettings).dir))
+    shop = shop or ShopHttp(load(ShopSettings), pseudonyms(load(PrivacySettings)))
+    on_stop: list[Callable[[], Awaitable[None]]] = [shop.aclose]
+    prompt = ""
+    if reader is None:
+        bedrock = BedrockSlotReader(BedrockModel(load(BedrockSettings)))
+        reader, prompt = bedrock, bedrock.prompt
+    writer = Writer(library, settings.reply_ttl_seconds, version("floodgate-agent"), prompt)
+    handler = AgentHandler(library, shop, reader, settings, writer)
+    processor = make_processor(
+        NAME,
+        ("support.verdicts", "support.messages"),
+        handler,
+        serde or AvroSerde(load(RegistrySettings).url),
+        state_model=AgentState,
+        state_ttl_seconds=settings.state_ttl_seconds,
+        effects={SHOP: shop.change},
+        fallback=handler.fallback,
+        on_poison=handler.on_poison,
+        budget_seconds=settings.budget_seconds,
+        versions={"catalogue": library.catalogue.version, "prompt": prompt},
+    )
+    return Service(name=NAME, processors=(processor,), on_stop=tuple(on_stop))
+
+
+def open_library(catalogue: Catalogue) -> Library:
+    """The workflows of a catalogue.
+
+    Raises:
+        FatalError: One cannot be used; names file and step of every fault.
+    """
+    try:
+        return Library(catalogue)
+    except WorkflowError as error:
+        raise FatalError(f"workflows: {error}") from error
+
+
+def pseudonyms(settings: PrivacySettings) -> Pseudonyms:
+    """Makes contact ids and takes them back.
+
+    Raises:
+        FatalError: The key cannot be used.
+    """
+    try:
+        return Pseudonyms(settings.pseudonym_key.get_secret_value().encode())
+    except ValueError as error:
+        raise FatalError(str(error)) from error

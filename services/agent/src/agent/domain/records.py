@@ -1,0 +1,205 @@
+"""Turns what the interpreter decided into records: replies, hand-overs and the note for the human."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from floodgate.events import (
+    ActionResult,
+    ActionStatus,
+    Escalation,
+    EscalationSource,
+    ModelUsage,
+    OutboundReply,
+    Priority,
+    Reply,
+    ReplyOption,
+    Verdict,
+    Versions,
+    derive_event_id,
+)
+
+from agent.domain.exchange import HandedOver
+from agent.domain.model import Workflow
+from agent.domain.state import ActionRecord, Case, Run
+
+RESOLVED_TAG: Final = "floodgate:resolved"
+STOPPED_TAG: Final = "floodgate:stopped-by-user"
+HANDED_OVER_TAG: Final = "floodgate:handed-over"
+
+REASONS: Final[Mapping[str, str]] = {
+    "asked_for_person": "The user asked for a person.",
+    "over_limit": "It is outside what automation may decide.",
+    "backend_refused": "The shop refused it.",
+    "backend_failed": "The shop did not answer.",
+    "not_understood": "The answers could not be understood.",
+    "not_verified": "It is not certain who the user is, or nothing was found under the account.",
+    "poison": "The message could not be processed.",
+}
+_STATUS_WORDS: Final[Mapping[str, str]] = {
+    "done": "done",
+    "refused": "refused by the shop, nothing changed",
+    "failed": "failed, nothing changed",
+    "unknown": "NOT KNOWN whether it was done: check before doing it again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What every record of one handling shares.
+
+    Attributes:
+        cause: Event id of the verdict being handled.
+        reply_ttl_seconds: How long a reply may wait before it is not sent any more.
+    """
+
+    cause: UUID
+    now: datetime
+    versions: Versions
+    usage: ModelUsage
+    reply_ttl_seconds: float
+
+    @property
+    def expires_at(self) -> datetime:
+        """When its replies are no longer worth sending."""
+        return self.now + timedelta(seconds=self.reply_ttl_seconds)
+
+
+def case_of(verdict: Verdict, language: str, catalogue_version: str) -> Case:
+    """Whose case a verdict begins or carries on."""
+    return Case(
+        cause_event_id=str(verdict.event_id),
+        channel=verdict.message.channel,
+        contact_id=verdict.message.contact_id,
+        contact_verified=verdict.message.contact_verified,
+        language=language,
+        country=verdict.country or verdict.message.country,
+        category=verdict.category,
+        wants=verdict.wants,
+        urgency=verdict.urgency,
+        screened_urgent=verdict.urgent,
+        urgency_reasons=verdict.urgency_reasons,
+        catalogue=catalogue_version,
+    )
+
+
+def option_id(asked_by: UUID, value: str) -> UUID:
+    """The id of a button: the same question of the same event always has the same ones."""
+    return derive_event_id(asked_by, f"option:{value}")
+
+
+def reply_record(
+    key: str,
+    case: Case,
+    workflow: Workflow,
+    moment: Moment,
+    *,
+    step: str,
+    text: str,
+    options: Sequence[ReplyOption] = (),
+    awaits: str | None = None,
+    resolved: bool = False,
+    actions: Sequence[ActionRecord] = (),
+    tags: Sequence[str] = (),
+) -> Reply:
+    """What the agent says."""
+    return Reply(
+        event_id=derive_event_id(moment.cause, f"agent:reply:{step}"),
+        occurred_at=moment.now,
+        causation_id=moment.cause,
+        conversation_id=key,
+        channel=case.channel,
+        contact_id=case.contact_id,
+        reply=OutboundReply(text=text, language=case.language, options=tuple(options)),
+        awaits=awaits,
+        workflow=workflow.id,
+        step=step,
+        category=case.category or workflow.category,
+        resolved=resolved,
+        actions=action_results(actions),
+        tags=tuple(tags),
+        usage=moment.usage,
+        versions=moment.versions,
+        expires_at=moment.expires_at,
+    )
+
+
+def escalation_record(
+    key: str,
+    case: Case,
+    moment: Moment,
+    ending: HandedOver,
+    *,
+    team: str | None,
+    run: Run | None,
+    reply_text: str | None,
+) -> Escalation:
+    """The hand-over, complete: a human can go on from it alone."""
+    return Escalation(
+        event_id=derive_event_id(moment.cause, "agent:escalation"),
+        occurred_at=moment.now,
+        causation_id=moment.cause,
+        conversation_id=key,
+        channel=case.channel,
+        contact_id=case.contact_id,
+        source=EscalationSource.AGENT,
+        reason_code=ending.reason,
+        priority=Priority(ending.priority),
+        urgent=case.screened_urgent,
+        urgency=case.urgency,
+        urgency_reasons=case.urgency_reasons,
+        category=case.category,
+        team=ending.team or team,
+        language=case.language,
+        country=case.country,
+        wants=case.wants,
+        slots=dict(run.slots) if run else {},
+        steps=run.trace if run else (),
+        actions=action_results(run.actions if run else ()),
+        suggested_next_step=ending.suggested_next_step,
+        note=note(case, ending, run),
+        reply=None if reply_text is None else OutboundReply(text=reply_text, language=case.language),
+        tags=(HANDED_OVER_TAG,),
+        usage=moment.usage,
+        versions=moment.versions,
+        expires_at=moment.expires_at,
+    )
+
+
+def action_results(actions: Sequence[ActionRecord]) -> tuple[ActionResult, ...]:
+    """Actions as the records carry them."""
+    return tuple(
+        ActionResult(
+            action=action.action,
+            idempotency_key=action.idempotency_key,
+            status=ActionStatus(action.status),
+            detail=action.detail,
+        )
+        for action in actions
+    )
+
+
+def note(case: Case, ending: HandedOver, run: Run | None) -> str:
+    """The hand-over as a colleague would write it: what, why, what is known, what was done, what next."""
+    lines = [f"The user wants: {case.wants or 'see the conversation'}", f"Why you have it: {_reason(ending.reason)}"]
+    if run is not None and run.slots:
+        known = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in sorted(run.slots.items()))
+        lines.append(f"What we know: {known}")
+    for action in run.actions if run else ():
+        detail = f" ({action.detail})" if action.detail else ""
+        lines.append(f"Action: {action.action.replace('_', ' ')}: {_STATUS_WORDS[action.status]}{detail}")
+    if run is not None and not run.actions:
+        lines.append("Action: none, nothing was changed")
+    lines.append(f"Next: {ending.suggested_next_step}")
+    if run is not None and run.trace:
+        lines.append(f"Steps: {' · '.join(run.trace[-12:])}")
+    lines.append(f"Language: {case.language}")
+    return "\n".join(lines)
+
+
+def _reason(code: str) -> str:
+    return f"{REASONS.get(code, 'Automation could not go on.')} [{code}]"

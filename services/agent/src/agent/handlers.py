@@ -1,0 +1,320 @@
+"""One function per event. Decisions are the interpreter's; this gathers what it needs and writes down what it says."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from floodgate.events import Decision, Message, MessageKind, Verdict
+from floodgate.events.times import from_ms
+from floodgate.telemetry import counter, get_logger
+from keyflow import Effect, EffectResult, Emit, FailedRecord, Outcome, Record, Tools
+from keyflow.errors import KeyflowError, OutageError, PoisonMessageError, RetryableError
+
+from agent.domain import interpreter
+from agent.domain.calls import Backend, CallOutcome, CallResult, NotACustomerError
+from agent.domain.exchange import (
+    AwaitUser,
+    CallReturned,
+    HandedOver,
+    ModelReading,
+    NeedAct,
+    NeedLookUp,
+    NeedReading,
+    Resolved,
+    Stopped,
+    Transition,
+    UserTurn,
+)
+from agent.domain.library import Library
+from agent.domain.model import Workflow
+from agent.domain.records import RESOLVED_TAG, STOPPED_TAG, case_of, option_id
+from agent.domain.scope import Context
+from agent.domain.state import AgentState, Case, Run
+from agent.ports import ReadingRequest, SlotReader
+from agent.settings import AgentSettings
+from agent.writing import Ending, Turn, Writer
+
+log = get_logger(__name__)
+
+SHOP: Final = "shop"
+
+UNVERIFIED: Final = Ending(
+    HandedOver("not_verified", "Verify who the user is; then do what they ask."), "wf_common_not_verified"
+)
+WORKFLOW_CHANGED: Final = Ending(
+    HandedOver("backend_failed", "The workflow was changed while this conversation was in it; go on by hand."),
+    interpreter.TROUBLE,
+)
+OUT_OF_TIME: Final = Ending(
+    HandedOver("backend_failed", "Automation could not finish in time; do what the user asks."), interpreter.TROUBLE
+)
+
+_runs = counter("floodgate_agent_runs_total", "Workflows that ended, by how", ("workflow", "ending"))
+_actions = counter("floodgate_agent_actions_total", "Actions by result", ("action", "status"))
+_silent = counter("floodgate_agent_silent_total", "Verdicts left alone because a human had joined")
+_readings = counter("floodgate_agent_readings_total", "Answers that the model was asked to read", ("result",))
+
+
+class AgentHandler:
+    """Runs workflows: verdicts in, replies, hand-overs and shop effects out."""
+
+    def __init__(
+        self,
+        library: Library,
+        backend: Backend,
+        reader: SlotReader,
+        settings: AgentSettings,
+        writer: Writer,
+    ) -> None:
+        self._library = library
+        self._backend = backend
+        self._reader = reader
+        self._settings = settings
+        self._writer = writer
+
+    async def handle(self, record: Record, state: AgentState | None, tools: Tools) -> Outcome[AgentState]:
+        """Handles a verdict, or follows what happens to the conversation.
+
+        Raises:
+            RetryableError: The shop did not answer and there is time to ask again.
+            PoisonMessageError: The topic carries something else.
+        """
+        state = state or AgentState()
+        match record.value:
+            case Verdict() as verdict if not state.seen(str(verdict.event_id)):
+                return await self._on_verdict(record.key, verdict, state.noted(str(verdict.event_id)), tools)
+            case Message() as message if not state.seen(str(message.event_id)):
+                return _on_message(message, state)
+            case Verdict() | Message():
+                return Outcome()
+        raise PoisonMessageError(f"{record.topic} carries no Verdict or Message")
+
+    async def resume(
+        self, result: EffectResult, key: str, state: AgentState | None, tools: Tools
+    ) -> Outcome[AgentState]:
+        """Goes on with the workflow after an action.
+
+        Raises:
+            RetryableError: A look-up after it got no answer and there is time to ask again.
+            PoisonMessageError: The state that the action was decided in is gone.
+        """
+        if state is None or state.run is None or state.case is None:
+            raise PoisonMessageError("an action came back to a conversation without a running workflow")
+        returned = CallReturned(_call_result(result), result.effect.idempotency_key)
+        _actions.labels(action=result.effect.payload["call"], status=str(returned.result.outcome)).inc()
+        workflow = self._library.by_reference(state.run.workflow)
+        if workflow is None:
+            run = interpreter.with_action(state.run, result.effect.payload["call"], returned)
+            return self._end(key, state, state.case, run, ending=WORKFLOW_CHANGED, tools=tools)
+        turn = self._turn(key, state.case, workflow, tools)
+        transition = interpreter.advance(turn.context, state.run, returned)
+        return await self._drive(turn, state, transition, tools)
+
+    async def _on_verdict(self, key: str, verdict: Verdict, state: AgentState, tools: Tools) -> Outcome[AgentState]:
+        if verdict.decision is not Decision.AUTOMATE:
+            return Outcome(state=_after_other_decision(verdict, state))
+        if state.human_joined:
+            _silent.inc()
+            return Outcome(state=state)
+        run, case = self._run_and_case(verdict, state)
+        if not verdict.message.contact_verified or verdict.message.contact_id != case.contact_id:
+            return self._end(key, state, case, run, ending=UNVERIFIED, tools=tools)
+        workflow = self._workflow_for(verdict, run)
+        if workflow is None:
+            return self._end(key, state, case, run, ending=WORKFLOW_CHANGED, tools=tools)
+        state = state.model_copy(update={"case": case})
+        turn = self._turn(key, case, workflow, tools)
+        if run is None:
+            transition = interpreter.begin(turn.context, verdict.message.text)
+        else:
+            transition = interpreter.advance(turn.context, run, _user_turn(verdict.message, run))
+        return await self._drive(turn, state, transition, tools)
+
+    def _run_and_case(self, verdict: Verdict, state: AgentState) -> tuple[Run | None, Case]:
+        run = state.run if _continues(verdict, state.run) else None
+        if run is not None and state.case is not None:
+            # The language stays that of the first message: "ok" belongs to every language.
+            return run, state.case.model_copy(update={"cause_event_id": str(verdict.event_id)})
+        language = self._library.language(verdict.language, verdict.message.language)
+        return None, case_of(verdict, language, self._library.catalogue.version)
+
+    def _workflow_for(self, verdict: Verdict, run: Run | None) -> Workflow | None:
+        if run is not None:
+            return self._library.by_reference(run.workflow)
+        return self._library.workflows.get(verdict.workflow or "")
+
+    def _turn(self, key: str, case: Case, workflow: Workflow, tools: Tools) -> Turn:
+        now_ms = tools.now_ms()
+        context = Context(
+            workflow=workflow,
+            expressions=self._library.expressions,
+            now=from_ms(now_ms),
+            language=case.language,
+            asked_by=case.cause_event_id,
+            label=lambda utterance: self._library.render(utterance, case.language),
+        )
+        return Turn(key, case, workflow, context, now_ms)
+
+    async def _drive(self, turn: Turn, state: AgentState, transition: Transition, tools: Tools) -> Outcome[AgentState]:
+        """Gives the interpreter what it needs until it waits, acts or ends."""
+        while True:
+            turn.says.extend(transition.says)
+            match transition.need:
+                case NeedLookUp() as need:
+                    try:
+                        result = await self._look_up(need, turn.case.contact_id, tools)
+                    except NotACustomerError:
+                        return self._end(turn.key, state, turn.case, transition.run, ending=UNVERIFIED, tools=tools)
+                    transition = interpreter.advance(turn.context, transition.run, CallReturned(result))
+                case NeedReading() as need:
+                    reading = await self._read(need, turn, tools)
+                    transition = interpreter.advance(turn.context, transition.run, reading)
+                case _:
+                    return self._write_down(turn, state, transition)
+
+    async def _look_up(self, need: NeedLookUp, contact_id: str, tools: Tools) -> CallResult:
+        try:
+            return await self._backend.look_up(need.call, need.arguments, contact_id)
+        except RetryableError as error:
+            remaining = tools.remaining_seconds()
+            if remaining is not None and remaining > self._settings.look_up_patience_seconds:
+                raise
+            log.warning("agent.look_up_failed", call=need.call, error=str(error))
+        except OutageError as error:
+            log.warning("agent.look_up_failed", call=need.call, error=str(error))
+        return CallResult(CallOutcome.FAILED)
+
+    async def _read(self, need: NeedReading, turn: Turn, tools: Tools) -> ModelReading:
+        remaining = tools.remaining_seconds()
+        deadline = (
+            self._settings.reading_seconds
+            if remaining is None
+            else min(self._settings.reading_seconds, max(remaining - 5.0, 1.0))
+        )
+        request = ReadingRequest(
+            need.slot, need.spec, need.text, need.choices, turn.case.language, turn.case.country, deadline
+        )
+        try:
+            reading, turn.usage = await self._reader.read(request)
+        except KeyflowError as error:
+            # Without the model the question is put again, with its buttons: nothing is lost but comfort.
+            log.warning("agent.reading_failed", error_type=type(error).__name__)
+            _readings.labels(result="failed").inc()
+            return ModelReading()
+        turn.model_asked = True
+        _readings.labels(result="read").inc()
+        return reading
+
+    def _write_down(self, turn: Turn, state: AgentState, transition: Transition) -> Outcome[AgentState]:
+        run, need = transition.run, transition.need
+        going_on = state.model_copy(update={"run": run})
+        ended = state.model_copy(update={"run": None, "case": None})
+        write = self._writer
+        match need:
+            case NeedAct():
+                events = (write.reply(turn, run),) if turn.says else ()
+                return Outcome(events, going_on, self._effect(turn, need))
+            case AwaitUser():
+                return Outcome((write.reply(turn, run, waiting=need),), going_on)
+            case HandedOver():
+                _runs.labels(workflow=turn.workflow.id, ending=need.reason).inc()
+                return Outcome((write.escalation(turn, need, run),), ended)
+            case Resolved():
+                _runs.labels(workflow=turn.workflow.id, ending="resolved").inc()
+                return Outcome((write.reply(turn, run, resolved=True, tags=(RESOLVED_TAG,)),), ended)
+            case Stopped():
+                _runs.labels(workflow=turn.workflow.id, ending="stopped").inc()
+                return Outcome((write.reply(turn, run, tags=(STOPPED_TAG,)),), ended)
+        raise AssertionError(f"{type(need).__name__} is answered before anything is written down")
+
+    def _effect(self, turn: Turn, need: NeedAct) -> Effect:
+        payload: dict[str, Any] = {
+            "call": need.call,
+            "arguments": dict(need.arguments),
+            "contact_id": turn.case.contact_id,
+        }
+        return Effect(
+            kind=SHOP,
+            idempotency_key=f"{turn.case.cause_event_id}:{need.step}",
+            payload=payload,
+            expires_at_ms=turn.now_ms + int(self._settings.action_ttl_seconds * 1000),
+        )
+
+    def _end(
+        self, key: str, state: AgentState, case: Case, run: Run | None, *, ending: Ending, tools: Tools
+    ) -> Outcome[AgentState]:
+        """Ends without the interpreter."""
+        _runs.labels(workflow=run.workflow.partition("@")[0] if run else "none", ending=ending.need.reason).inc()
+        event = self._writer.ending(key, case, run, ending, tools.now_ms())
+        return Outcome((event,), state.model_copy(update={"run": None, "case": None}))
+
+    def fallback(self, record: Record, state: AgentState | None, reason: str) -> Outcome[AgentState]:
+        """What is done when the time is spent or a dependency is out: a human goes on, at once."""
+        state = state or AgentState()
+        verdict = record.value
+        if not isinstance(verdict, Verdict) or verdict.decision is not Decision.AUTOMATE or state.human_joined:
+            return Outcome()
+        log.warning("agent.fallback", reason=reason, event_id=str(verdict.event_id))
+        run, case = self._run_and_case(verdict, state)
+        event = self._writer.ending(record.key, case, run, OUT_OF_TIME, record.timestamp_ms)
+        noted = state.noted(str(verdict.event_id))
+        return Outcome((event,), noted.model_copy(update={"run": None, "case": None}))
+
+    def on_poison(self, failed: FailedRecord, record: Record | None) -> tuple[Emit, ...]:
+        """A record that goes to the dead letters leaves its conversation with a human, not with an operator."""
+        value = record.value if record is not None else None
+        if isinstance(value, Message) or (isinstance(value, Verdict) and value.decision is not Decision.AUTOMATE):
+            return ()
+        event = self._writer.poisoned(failed, value if isinstance(value, Verdict) else None)
+        return () if event is None else (event,)
+
+
+def _on_message(message: Message, state: AgentState) -> Outcome[AgentState]:
+    match message.kind:
+        case MessageKind.HUMAN_JOINED:
+            changes: dict[str, Any] = {"human_joined": True, "run": None, "case": None}
+        case MessageKind.CLOSED | MessageKind.REOPENED:
+            changes = {"human_joined": False, "run": None, "case": None}
+        case _:
+            return Outcome()
+    return Outcome(state=state.noted(str(message.event_id)).model_copy(update=changes))
+
+
+def _after_other_decision(verdict: Verdict, state: AgentState) -> AgentState:
+    """A human has it now, so the workflow ends; a redirect or a quarantine leaves it waiting for its answer."""
+    if verdict.decision in {Decision.ESCALATE, Decision.PASS}:
+        return state.model_copy(update={"run": None, "case": None})
+    return state
+
+
+def _continues(verdict: Verdict, run: Run | None) -> bool:
+    if run is None or run.awaited is None:
+        return False
+    return verdict.workflow is None or verdict.workflow == run.workflow.partition("@")[0]
+
+
+def _user_turn(message: Message, run: Run) -> UserTurn:
+    if message.clicked_option is None or run.awaited is None:
+        return UserTurn(message.text)
+    asked_by = UUID(run.awaited.asked_by)
+    for value in run.awaited.values:
+        if str(option_id(asked_by, value)) == message.clicked_option:
+            return UserTurn(message.text, option_value=value)
+    # A button of an earlier question: its label may read like an answer to this one.
+    return UserTurn(message.text, stale_option=True)
+
+
+def _call_result(result: EffectResult) -> CallResult:
+    """What became of an action. Without an answer it may have been done, and nobody may say otherwise."""
+    match result.status:
+        case "done":
+            return CallResult(
+                CallOutcome(result.value["outcome"]),
+                dict(result.value.get("value", {})),
+                str(result.value.get("code", "")),
+            )
+        case "refused":
+            return CallResult(CallOutcome.REFUSED, code="not_allowed")
+        case _:
+            return CallResult(CallOutcome.UNKNOWN, code=result.status)

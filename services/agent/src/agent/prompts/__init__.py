@@ -1,0 +1,1 @@
+"""The agent's prompts: one versioned file each."""

@@ -1,0 +1,99 @@
+"""A conversation with one workflow in the terminal: the person plays the user and the shop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from agent.domain import interpreter
+from agent.domain.calls import CallOutcome, CallResult
+from agent.domain.exchange import (
+    AwaitUser,
+    CallReturned,
+    Event,
+    ModelReading,
+    NeedAct,
+    NeedLookUp,
+    NeedReading,
+    Transition,
+    UserTurn,
+)
+from agent.domain.library import Library
+from agent.domain.scope import Context
+from agent.domain.state import Run
+
+_ASKED_BY: Final = str(UUID(int=0))
+
+
+class Simulation:
+    """Runs a workflow against two functions that ask and tell.
+
+    Args:
+        ask: Asks the person one line.
+        tell: Shows one line.
+    """
+
+    def __init__(
+        self, library: Library, name: str, language: str, ask: Callable[[str], Any], tell: Callable[[str], None]
+    ) -> None:
+        self._library = library
+        self._language = language
+        self._workflow = library.workflows[name]
+        self._ask = ask
+        self._tell = tell
+
+    def run(self, message: str) -> None:
+        """Talks until the workflow ends."""
+        text = message or str(self._ask("you"))
+        transition = interpreter.begin(self._context(), text)
+        while True:
+            self._say(transition)
+            event = self._next_event(transition)
+            if event is None:
+                self._tell(f"[ended: {transition.need}]")
+                return
+            transition = interpreter.advance(self._context(), transition.run, event)
+
+    def _next_event(self, transition: Transition) -> Event | None:
+        match transition.need:
+            case AwaitUser() as need:
+                return self._turn(transition.run, need)
+            case NeedReading():
+                self._tell("[the parsers could not read that; a model would be asked]")
+                return ModelReading()
+            case NeedLookUp() | NeedAct() as need:
+                return CallReturned(self._shop(need), "simulated")
+            case _:
+                return None
+
+    def _turn(self, run: Run, need: AwaitUser) -> UserTurn:
+        labels = dict(zip(run.awaited.labels, run.awaited.values, strict=True)) if run.awaited else {}
+        for label in labels:
+            self._tell(f"  ({label})")
+        said = str(self._ask("you"))
+        return UserTurn(said, option_value=labels.get(said))
+
+    def _shop(self, need: NeedLookUp | NeedAct) -> CallResult:
+        self._tell(f"[shop: {need.call} {json.dumps(dict(need.arguments))}]")
+        outcomes = ", ".join(CallOutcome)
+        outcome = CallOutcome(str(self._ask(f"outcome ({outcomes})")))
+        if outcome is CallOutcome.DONE:
+            return CallResult(outcome, json.loads(str(self._ask("answer as JSON"))))
+        return CallResult(outcome, code=str(self._ask("code")) if outcome is CallOutcome.REFUSED else "")
+
+    def _say(self, transition: Transition) -> None:
+        for said in transition.says:
+            self._tell(f"{self._workflow.id}: {self._library.render(said, self._language)}")
+
+    def _context(self) -> Context:
+        return Context(
+            workflow=self._workflow,
+            expressions=self._library.expressions,
+            now=datetime.now(UTC),
+            language=self._language,
+            asked_by=_ASKED_BY,
+            label=lambda utterance: self._library.render(utterance, self._language),
+        )

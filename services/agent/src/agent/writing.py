@@ -1,0 +1,155 @@
+"""Writes the agent's records: replies with their buttons, and hand-overs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from floodgate.events import ModelUsage, ReplyOption, Verdict, Versions, edge_event_id
+from floodgate.events.times import from_ms
+from keyflow import Emit, FailedRecord
+
+from agent.domain.exchange import AwaitUser, HandedOver, Utterance
+from agent.domain.interpreter import TROUBLE
+from agent.domain.library import Library
+from agent.domain.model import Workflow
+from agent.domain.records import Moment, case_of, escalation_record, option_id, reply_record
+from agent.domain.scope import Context
+from agent.domain.state import Case, Run
+
+REPLIES: Final = "support.replies"
+ESCALATIONS: Final = "support.escalations"
+
+
+@dataclass
+class Turn:
+    """What is gathered while one record is handled."""
+
+    key: str
+    case: Case
+    workflow: Workflow
+    context: Context
+    now_ms: int
+    says: list[Utterance] = field(default_factory=list)
+    usage: ModelUsage = field(default_factory=ModelUsage)
+    model_asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A hand-over that no workflow decided, and what the user is told."""
+
+    need: HandedOver
+    template: str
+
+
+class Writer:
+    """Makes records out of what was decided.
+
+    Args:
+        library: Texts, teams, catalogue version.
+        reply_ttl_seconds: How long a reply may wait before it is not sent any more.
+        service_version: Named in every record.
+        prompt: Name and version of the slot prompt, named where the model was asked.
+    """
+
+    def __init__(self, library: Library, reply_ttl_seconds: float, service_version: str, prompt: str = "") -> None:
+        self._library = library
+        self._reply_ttl_seconds = reply_ttl_seconds
+        self._service_version = service_version
+        self._prompt = prompt
+
+    def reply(
+        self,
+        turn: Turn,
+        run: Run,
+        *,
+        waiting: AwaitUser | None = None,
+        resolved: bool = False,
+        tags: Sequence[str] = (),
+    ) -> Emit:
+        """What the user is told, with the buttons of the open question."""
+        options = []
+        for button in waiting.buttons if waiting else ():
+            label = self._library.render(button.label, turn.case.language)
+            identity = option_id(UUID(turn.case.cause_event_id), button.value)
+            options.append(ReplyOption(option_id=identity, label=label, value=button.value))
+        reply = reply_record(
+            turn.key,
+            turn.case,
+            turn.workflow,
+            self._moment(turn),
+            step=run.step,
+            text=self._text(turn),
+            options=options,
+            awaits=waiting.slot if waiting else None,
+            resolved=resolved,
+            actions=run.actions,
+            tags=tags,
+        )
+        return Emit(REPLIES, turn.key, reply)
+
+    def escalation(self, turn: Turn, need: HandedOver, run: Run) -> Emit:
+        """A hand-over that the workflow decided."""
+        team = self._library.team(turn.case.category) or self._library.team(turn.workflow.category)
+        moment, text = self._moment(turn), self._text(turn)
+        record = escalation_record(turn.key, turn.case, moment, need, team=team, run=run, reply_text=text)
+        return Emit(ESCALATIONS, turn.key, record)
+
+    def ending(self, key: str, case: Case, run: Run | None, ending: Ending, now_ms: int) -> Emit:
+        """A hand-over that no workflow decided."""
+        versions = Versions(
+            service=self._service_version,
+            catalogue=self._library.catalogue.version,
+            workflow=run.workflow if run else "",
+        )
+        moment = Moment(
+            cause=UUID(case.cause_event_id),
+            now=from_ms(now_ms),
+            versions=versions,
+            usage=ModelUsage(),
+            reply_ttl_seconds=self._reply_ttl_seconds,
+        )
+        text = self._library.render(Utterance(ending.template), case.language)
+        team = self._library.team(case.category)
+        record = escalation_record(key, case, moment, ending.need, team=team, run=run, reply_text=text)
+        return Emit(ESCALATIONS, key, record)
+
+    def poisoned(self, failed: FailedRecord, verdict: Verdict | None) -> Emit | None:
+        """The hand-over of a conversation whose record cannot be processed; None when nobody knows which one."""
+        key = (failed.raw_key or b"").decode(errors="ignore")
+        if not key:
+            return None
+        need = HandedOver("poison", "Read the conversation; its last message could not be processed.")
+        if verdict is not None:
+            case = case_of(verdict, self._library.language(verdict.language), self._library.catalogue.version)
+        else:
+            place = f"{failed.topic}/{failed.partition}/{failed.offset}"
+            case = Case(
+                cause_event_id=str(edge_event_id("agent", place)),
+                channel=key.partition(":")[0],
+                contact_id="",
+                contact_verified=False,
+                language=self._library.catalogue.default_language,
+            )
+        return self.ending(key, case, None, Ending(need, TROUBLE), failed.timestamp_ms)
+
+    def _text(self, turn: Turn) -> str:
+        return "\n\n".join(self._library.render(said, turn.case.language) for said in turn.says)
+
+    def _moment(self, turn: Turn) -> Moment:
+        versions = Versions(
+            service=self._service_version,
+            catalogue=self._library.catalogue.version,
+            prompt=self._prompt if turn.model_asked else "",
+            workflow=turn.workflow.reference,
+        )
+        return Moment(
+            cause=UUID(turn.case.cause_event_id),
+            now=turn.context.now,
+            versions=versions,
+            usage=turn.usage,
+            reply_ttl_seconds=self._reply_ttl_seconds,
+        )
