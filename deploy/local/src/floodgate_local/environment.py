@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from floodgate_local.components.apicurio import API_PATH
+from floodgate_local.intercom.workspace import BOT_ADMIN_ID, SCREENING_TEAM_ID
 from floodgate_local.state import LOOPBACK
 
 _REGION: Final = "eu-west-1"
@@ -33,6 +34,8 @@ def stack_env(ports: Mapping[str, int], secrets: Mapping[str, str]) -> dict[str,
         "AWS_REGION": _REGION,
         "AWS_DEFAULT_REGION": _REGION,
         "FLOODGATE_INTERCOM_BASE_URL": url("intercom"),
+        "FLOODGATE_INTERCOM_BOT_ADMIN_ID": BOT_ADMIN_ID,
+        "FLOODGATE_INTERCOM_SCREENING_TEAM_ID": SCREENING_TEAM_ID,
         "FLOODGATE_SHOP_BASE_URL": url("shop"),
         "FLOODGATE_S3_BUCKET": _BUCKET,
         **secrets,
