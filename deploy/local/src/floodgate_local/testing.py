@@ -13,7 +13,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +25,7 @@ from floodgate_local.state import repository_root
 _OWNED: Final = "owned-by-tests"
 
 
-def stack_for_tests() -> Iterator[Stack]:
+def stack_for_tests() -> Generator[Stack, None, None]:
     """The running stack; down again after its last user, its data removed, if tests started it.
 
     Raises:
