@@ -31,31 +31,36 @@ class Turn:
 
 
 @cache
-def _matcher() -> PhraseMatcher[str]:
+def _matcher(language: str) -> PhraseMatcher[str]:
     data = load_yaml("dialogue.yaml")
     return PhraseMatcher(
-        [(p, label) for label, languages in data.items() for text in languages.values() for p in phrases(text)]
+        [
+            (phrase, label)
+            for label, languages in data.items()
+            for code in sorted({language, "en"} & set(languages))
+            for phrase in phrases(languages[code])
+        ]
     )
 
 
-def cues(text: str) -> dict[str, int]:
+def cues(text: str, language: str) -> dict[str, int]:
     """How many sentences of a text say that a case is solved, escalated, pending or ends badly."""
     counts: dict[str, int] = {}
     for sentence in sentences(text):
-        for label in {match.label for match in _matcher().find(tokens(sentence))}:
+        for label in {match.label for match in _matcher(language).find(tokens(sentence))}:
             counts[label] = counts.get(label, 0) + 1
     return counts
 
 
-def resolution_of(turns: Sequence[Turn]) -> str:
+def resolution_of(turns: Sequence[Turn], language: str) -> str:
     """resolved, escalated or pending, from the closing turns; later turns weigh more."""
     closing = [turn for turn in turns if turn.text.strip()][-_CLOSING_TURNS:]
     scores = {RESOLVED: 0.0, ESCALATED: 0.0, PENDING: 0.2}
     for position, turn in enumerate(closing):
         weight = 1.0 + 0.5 * position
-        _add_cues(scores, turn, weight)
+        _add_cues(scores, turn, weight, language)
     for turn in turns[: -len(closing)] if closing else ():
-        if not turn.by_customer and cues(turn.text).get(ESCALATED):
+        if not turn.by_customer and cues(turn.text, language).get(ESCALATED):
             scores[ESCALATED] += 0.6
     if closing and closing[-1].by_customer and "?" in closing[-1].text:
         scores[PENDING] += 1.0
@@ -64,8 +69,8 @@ def resolution_of(turns: Sequence[Turn]) -> str:
     return max((ESCALATED, PENDING, RESOLVED), key=lambda label: scores[label])
 
 
-def _add_cues(scores: dict[str, float], turn: Turn, weight: float) -> None:
-    found = cues(turn.text)
+def _add_cues(scores: dict[str, float], turn: Turn, weight: float, language: str) -> None:
+    found = cues(turn.text, language)
     if turn.by_customer:
         unhappy = bool(found.get("unhappy_end"))
         scores[RESOLVED] += weight * (1.2 if found.get("solved") and not unhappy else 0.0)

@@ -1,14 +1,18 @@
-"""Embeddings of text: hashed words and character n-grams projected to a dense vector, the same everywhere."""
+"""Embeddings of text: hashed words, character n-grams and concepts projected to a dense vector, the same everywhere."""
 
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
+from floodgate_nlu.concepts import concept_features
 from floodgate_nlu.hashing import FloatArray, char_features, counted, feature_words, normalised, word_features
+from floodgate_nlu.language import function_words
 
 _SIGNS_PER_FEATURE: Final = 4
-_WORD_SHARE: Final = 0.65
+_WORD_SHARE: Final = 0.4
+_CHAR_SHARE: Final = 0.25
+_CONCEPT_SHARE: Final = 0.35
 _MULTIPLIERS: Final = np.array(
     [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5], dtype=np.uint64
 )
@@ -28,8 +32,12 @@ def embed(text: str, dimensions: int) -> tuple[float, ...]:
         raise ValueError(f"an embedding has 1 to {MAX_DIMENSIONS} dimensions, not {dimensions}")
     words = feature_words(text)
     dense = np.zeros(dimensions, dtype=np.float32)
-    for buckets, share in ((word_features(words), _WORD_SHARE), (char_features(words), 1.0 - _WORD_SHARE)):
-        vector = normalised(counted(buckets))
+    content = [word for word in words if word not in function_words()] or words
+    for vector, share in (
+        (normalised(counted(word_features(content))), _WORD_SHARE),
+        (normalised(counted(char_features(content))), _CHAR_SHARE),
+        (normalised(counted(concept_features(words))), _CONCEPT_SHARE),
+    ):
         _spread(dense, vector.indices.astype(np.uint64), vector.values * np.float32(share**0.5))
     norm = float(np.linalg.norm(dense))
     if norm == 0.0:

@@ -37,7 +37,7 @@ class InteractionSummarizer:
         turns = read_turns(prompt)
         customer = " ".join(turn.text for turn in turns if turn.by_customer) or " ".join(t.text for t in turns)
         language = identify(customer, part(prompt, "language"))
-        resolution = resolution_of(turns)
+        resolution = resolution_of(turns, language)
         specs = {n: schema.resolve(s, tool.schema) for n, s in schema.properties(tool.schema).items()}
         filled: dict[str, Any] = {}
         for name, spec in specs.items():

@@ -5,7 +5,7 @@ confidences are joined with the share of words that are function words of each l
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from threading import Lock
 from typing import Final
 
@@ -31,6 +31,8 @@ _MAX_CHARS: Final = 600
 _FUNCTION_WORD_WEIGHT: Final = 1.5
 _SHORT_WORDS: Final = 3
 _DECLARED_BONUS: Final = 0.9
+_PLAUSIBLE: Final = 3
+_PLAUSIBLE_SHARE: Final = 0.2
 _lock: Final = Lock()
 
 
@@ -55,6 +57,12 @@ def _function_words() -> Mapping[str, tuple[str, ...]]:
                 if code not in table.get(token, ()):
                     table[token] = (*table.get(token, ()), code)
     return table
+
+
+@cache
+def function_words() -> frozenset[str]:
+    """The function words of all served languages."""
+    return frozenset(_function_words())
 
 
 def language_scores(text: str) -> dict[str, float]:
@@ -88,3 +96,19 @@ def identify(text: str, declared: str | None = None) -> str:
     if declared and len(words) <= _SHORT_WORDS:
         scores[declared] = scores.get(declared, 0.0) + _DECLARED_BONUS / len(words)
     return min(scores, key=lambda code: (-scores[code], code))
+
+
+@lru_cache(maxsize=512)
+def plausible(text: str, declared: str | None = None) -> frozenset[str]:
+    """The languages that a text may be in: phrases of other languages are false friends ("as", "pick").
+
+    English belongs to them always, for people mix it into every language; a text too short to tell is in any.
+    """
+    words = [word for word in tokens(text) if not word.isdigit()]
+    if len(words) <= _SHORT_WORDS:
+        return frozenset(SERVED)
+    scores = language_scores(text)
+    best = max(scores.values())
+    ranked = sorted(scores, key=lambda code: (-scores[code], code))[:_PLAUSIBLE]
+    likely = {code for code in ranked if scores[code] >= _PLAUSIBLE_SHARE * best}
+    return frozenset(likely | {"en"} | ({declared} if declared else set()))

@@ -1,16 +1,19 @@
 """Misuse of the channel: instructions aimed at the model, abuse of people, advertising."""
 
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 from floodgate_nlu.injection import sentence_scores
+from floodgate_nlu.language import plausible
 from floodgate_nlu.patterns import PhraseMatcher
 from floodgate_nlu.resources import load_yaml, phrases
 from floodgate_nlu.text import sentences, strip_hidden, tokens
 
-INJECTION_THRESHOLD: Final = 0.5
+INJECTION_THRESHOLD: Final = 0.4
+_INJECTION: Final = frozenset({"strong", "weak"})
 _STRONG: Final = 0.9
 _WEAK: Final = 0.2
 _HIDDEN_TEXT: Final = 0.85
@@ -33,23 +36,37 @@ class Misuse:
 
 
 @cache
-def _matcher() -> PhraseMatcher[str]:
+def _matcher() -> PhraseMatcher[tuple[str, str]]:
+    """Patterns labelled with their language and kind."""
     data = load_yaml("misuse.yaml")
-    patterns: list[tuple[str, str]] = []
-    for strength, languages in data["injection"].items():
-        patterns += [(phrase, strength) for text in languages.values() for phrase in phrases(text)]
-    for kind in ("abuse", "spam"):
-        patterns += [(phrase, kind) for text in data[kind].values() for phrase in phrases(text)]
-    return PhraseMatcher(patterns)
+    kinds = {**data["injection"], "abuse": data["abuse"], "spam": data["spam"]}
+    return PhraseMatcher(
+        [
+            (phrase, (language, kind))
+            for kind, languages in kinds.items()
+            for language, text in languages.items()
+            for phrase in phrases(text)
+        ]
+    )
+
+
+def _kinds_in(sentence: str, languages: Collection[str]) -> list[str]:
+    """The kinds of phrases in a sentence; insults and advertising count only in a language it may be in."""
+    matches = _matcher().find(tokens(sentence))
+    return [kind for language, kind in (m.label for m in matches) if language in languages or kind in _INJECTION]
 
 
 def injection_score(text: str) -> tuple[float, str]:
     """How likely the text speaks to the model, from 0 to 1, and the sentence that says so."""
+    return combined_score(text, sentence_scores(sentences(text)))
+
+
+def combined_score(text: str, learned: Sequence[float]) -> tuple[float, str]:
+    """Phrases and the learned score of each sentence joined: the worst sentence decides."""
     parts = sentences(text)
-    learned = sentence_scores(parts)
     best, where = 0.0, ""
     for sentence, score in zip(parts, learned, strict=True):
-        labels = {match.label for match in _matcher().find(tokens(sentence))}
+        labels = set(_kinds_in(sentence, ()))
         combined = max(score, _STRONG if "strong" in labels else 0.0)
         combined = max(combined, min(1.0, score + _WEAK) if "weak" in labels and score > 0.25 else 0.0)
         if _FENCE.search(sentence):
@@ -67,9 +84,10 @@ def assess_misuse(text: str) -> Misuse:
     if score >= INJECTION_THRESHOLD:
         return Misuse("injection", score, (where,) if where else ())
     found: dict[str, list[str]] = {}
+    languages = plausible(text)
     for sentence in sentences(text):
-        for match in _matcher().find(tokens(sentence)):
-            found.setdefault(match.label, []).append(sentence)
+        for kind in _kinds_in(sentence, languages):
+            found.setdefault(kind, []).append(sentence)
     if found.get("abuse"):
         return Misuse("abuse", 0.9, (found["abuse"][0],))
     advertising = len(set(found.get("spam", ()))) + len(found.get("spam", ())) / 2

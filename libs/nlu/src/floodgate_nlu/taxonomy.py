@@ -10,7 +10,7 @@ from typing import Final
 
 from floodgate_nlu.catalogue import Catalogue, Category
 from floodgate_nlu.intents import IntentModel
-from floodgate_nlu.prompting import parts
+from floodgate_nlu.prompting import Element, part, parts
 from floodgate_nlu.text import squeeze
 
 NONE: Final = "none"
@@ -51,6 +51,7 @@ def words_of(identifier: str) -> str:
 def read_taxonomy(system: str, closed: Sequence[str], catalogue: Catalogue) -> Taxonomy:
     """Join the ids of the closed set with the prompt's `<category>` lines and the catalogue."""
     listed = {e.attributes["id"]: e for e in parts(system, "category") if e.attributes.get("id")}
+    listed = listed or _piped(system)
     ids = [name for name in closed if name != NONE] or list(listed) or list(catalogue.categories)
     categories: dict[str, Category] = {}
     for name in ids:
@@ -67,6 +68,17 @@ def read_taxonomy(system: str, closed: Sequence[str], catalogue: Catalogue) -> T
             workflow or (known.workflow if known else None),
         )
     return Taxonomy(categories)
+
+
+def _piped(system: str) -> dict[str, Element]:
+    """Categories written one per line as `id | path | title; example; …`."""
+    listed: dict[str, Element] = {}
+    for line in (part(system, "categories") or "").splitlines():
+        cells = [cell.strip() for cell in line.split("|", 2)]
+        if cells[0]:
+            attributes = {"id": cells[0]} | ({"path": cells[1]} if len(cells) > 1 else {})
+            listed[cells[0]] = Element(attributes, cells[2] if len(cells) > 2 else "")
+    return listed
 
 
 class ModelCache:

@@ -8,10 +8,12 @@ from typing import Final
 
 import yaml
 
+from floodgate_nlu.language import plausible
 from floodgate_nlu.patterns import PhraseMatcher
 from floodgate_nlu.resources import load_yaml, phrases
 from floodgate_nlu.text import sentences, tokens
 
+_ANY_LANGUAGE: Final = "*"
 _CALM: Final = "calm"
 _PRESSING: Final = "pressing"
 _ALWAYS_URGENT: Final = frozenset({"self_harm"})
@@ -36,21 +38,28 @@ class UrgencyRules:
         self._weights: Mapping[str, float] = data["weights"]
         self._calm_factor: float = data["calm_factor"]
         patterns = [
-            (phrase, rule)
-            for rule, languages in data["rules"].items()
-            for text in languages.values()
+            (phrase, (language, rule))
+            for rule, languages in {**data["rules"], _CALM: data["calm"]}.items()
+            for language, text in languages.items()
             for phrase in phrases(text)
         ]
-        patterns += [(phrase, _CALM) for text in data["calm"].values() for phrase in phrases(text)]
-        patterns += [(phrase, rule) for rule, texts in (extra or {}).items() for phrase in texts if tokens(phrase)]
+        patterns += [
+            (phrase, (_ANY_LANGUAGE, rule))
+            for rule, texts in (extra or {}).items()
+            for phrase in texts
+            if tokens(phrase)
+        ]
         self._matcher = PhraseMatcher(patterns)
 
     def assess(self, text: str) -> Urgency:
         """Score one text."""
         found: dict[str, str] = {}
+        languages = plausible(text) | {_ANY_LANGUAGE}
         for sentence in sentences(text):
             for match in self._matcher.find(tokens(sentence)):
-                found.setdefault(match.label, sentence)
+                language, rule = match.label
+                if language in languages:
+                    found.setdefault(rule, sentence)
         calm = found.pop(_CALM, None) is not None
         pressing = found.pop(_PRESSING, None) is not None
         reasons = sorted(found, key=lambda rule: (-self._weight(rule), rule))

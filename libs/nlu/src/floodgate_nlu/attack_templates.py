@@ -1,0 +1,28 @@
+"""The project's own training sentences for the injection detector."""
+
+from itertools import product
+
+from floodgate_nlu.resources import load_yaml
+
+_EVERY_NTH = 7
+
+
+def attacks() -> list[str]:
+    """Attack sentences: the templates filled in (a fixed share of all combinations) and single sentences."""
+    table = load_yaml("attack_templates.yaml")["attacks"]
+    filled: list[str] = list(table["other"]) + [f"{_capital(goal)}." for goal in table["goal"]]
+    combinations = product(table["templates"], table["goal"], table["what"], table["role"])
+    for number, (template, goal, what, role) in enumerate(combinations):
+        if number % (_EVERY_NTH * 10 + 3) == 0:
+            filled.append(template.format(goal=goal, Goal=_capital(goal), what=what, role=role))
+    return filled
+
+
+def harmless() -> list[str]:
+    """Harmless sentences full of the attacks' words, and the project's ordinary subjects."""
+    sentences: list[str] = load_yaml("attack_templates.yaml")["harmless"]
+    return sentences * 3
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

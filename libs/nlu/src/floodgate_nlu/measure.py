@@ -1,0 +1,226 @@
+"""Measures the local models on public corpora: `python -m floodgate_nlu.measure --shared DIR [--task NAME …]`.
+
+Every figure is on rows that the measured model was not trained on; for injection whole sources are left out.
+"""
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from floodgate_nlu.injection import attack_probability
+from floodgate_nlu.intents import IntentModel
+from floodgate_nlu.language import identify
+from floodgate_nlu.linear import LinearModel
+from floodgate_nlu.misuse import INJECTION_THRESHOLD, combined_score
+from floodgate_nlu.sentiment import sentiment_of
+from floodgate_nlu.text import sentences
+from floodgate_nlu.train import bipia_attacks, ordinary_messages, read_jsonl, train_injection
+
+Figures = dict[str, float]
+_SEED: Final = 7
+_OUT_OF_SCOPE: Final = "oos"
+_SAMPLE: Final = 3000
+_FALSE_ALARMS: Final = (0.05, 0.01)
+
+
+def _by_label(rows: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        grouped[row["intent"]].append(row["text"])
+    return {label: grouped[label] for label in sorted(grouped)}
+
+
+def _few_shot(
+    rows: Sequence[Mapping[str, str]], shots: int, tests: int
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    chooser = random.Random(_SEED)  # noqa: S311 - a split, not a secret
+    train: list[tuple[str, str]] = []
+    test: list[tuple[str, str]] = []
+    for label, texts in _by_label(rows).items():
+        chooser.shuffle(texts)
+        train += [(text, label) for text in texts[:shots]]
+        test += [(text, label) for text in texts[shots : shots + tests]]
+    return train, test
+
+
+def _accuracy(model: IntentModel, test: Sequence[tuple[str, str]]) -> float:
+    return float(np.mean([model.predict(text).best()[0] == label for text, label in test]))
+
+
+def measure_banking(corpora: Path) -> Figures:
+    """Banking77 with ten and five examples an intent."""
+    rows = read_jsonl(corpora / "banking77/train.jsonl")
+    figures: Figures = {}
+    for shots in (10, 5):
+        train, test = _few_shot(rows, shots, 20)
+        figures[f"accuracy_{shots}_shot"] = _accuracy(IntentModel(train), test)
+    figures["n"] = len(test)
+    return figures
+
+
+def measure_clinc(corpora: Path) -> Figures:
+    """CLINC150 in scope and out of scope, trained on 40 rows an intent, tested on its validation rows."""
+    rows = read_jsonl(corpora / "clinc150/train_val.jsonl")
+    inside = [row for row in rows if row["intent"] != _OUT_OF_SCOPE]
+    train, _ = _few_shot([row for row in inside if row["split"] == "train"], 30, 0)
+    model = IntentModel(train)
+    test = [(row["text"], row["intent"]) for row in inside if row["split"] != "train"][::3]
+    outside = [row["text"] for row in rows if row["intent"] == _OUT_OF_SCOPE]
+    predictions = [(model.predict(text), label) for text, label in test]
+    scope_in = np.array([prediction.in_scope for prediction, _ in predictions])
+    scope_out = np.array([model.predict(text).in_scope for text in outside])
+    hits = np.array([prediction.best()[0] == label for prediction, label in predictions])
+    threshold = float(np.quantile(scope_in, 0.15))
+    return {
+        "accuracy": float(hits.mean()),
+        "in_scope_accuracy_at_own_threshold": float((hits & (scope_in >= 0.5)).mean()),
+        "oos_recall_at_own_threshold": float((scope_out < 0.5).mean()),
+        "oos_recall_at_15pct_in_scope_rejected": float((scope_out < threshold).mean()),
+        "auroc": _auroc(scope_out, scope_in),
+        "n": len(test) + len(outside),
+    }
+
+
+def _auroc(low: Sequence[float] | np.ndarray, high: Sequence[float] | np.ndarray) -> float:
+    """The probability that a value of `low` is below one of `high`."""
+    values = np.concatenate([np.asarray(low), np.asarray(high)])
+    ranks = values.argsort().argsort().astype(float) + 1
+    count = len(low)
+    below = ranks[:count].sum() - count * (count + 1) / 2
+    return 1.0 - float(below / (count * (len(values) - count)))
+
+
+def measure_match(corpora: Path) -> Figures:
+    """Does the text match the chosen category: 20 examples a category of the same sets, pairs' texts left out."""
+    pairs = read_jsonl(corpora / "firewall_match/pairs_banking_clinc.jsonl")
+    tested = {pair["text"] for pair in pairs}
+    figures: Figures = {}
+    for source, name in (("banking77", "banking77/train.jsonl"), ("clinc150", "clinc150/train_val.jsonl")):
+        rows = [row for row in read_jsonl(corpora / name) if row["intent"] != _OUT_OF_SCOPE]
+        train, _ = _few_shot([row for row in rows if row["text"] not in tested], 20, 0)
+        model = IntentModel(train)
+        chosen = [pair for pair in pairs if pair["source"].startswith(source[:5])]
+        scores = np.array([_match_score(model, pair) for pair in chosen])
+        truth = np.array([bool(pair["match"]) for pair in chosen])
+        for rate in _FALSE_ALARMS:
+            threshold = float(np.quantile(scores[truth], rate))
+            key = f"{source}_mismatch_recall_at_{round(rate * 100)}pct_false_alarms"
+            figures[key] = float((scores[~truth] < threshold).mean())
+        figures[f"{source}_n"] = len(chosen)
+    return figures
+
+
+def _match_score(model: IntentModel, pair: Mapping[str, str]) -> float:
+    prediction = model.predict(pair["text"])
+    return prediction.probabilities.get(pair["chosen_category"], 0.0) * prediction.in_scope
+
+
+def measure_injection(corpora: Path) -> Figures:
+    """Attacks and ordinary messages of sources that the detector was not trained on."""
+    rows = read_jsonl(corpora / "injection/attacks.jsonl")
+    foreign = [row["text"] for row in rows if not row["source"].startswith("BIPIA")]
+    hard = [row["text"] for row in read_jsonl(corpora / "injection/benign_hard.jsonl")]
+    brand = ordinary_messages(corpora, ("multidogo",))[::4][:_SAMPLE]
+    model = train_injection(corpora, ("banking77", "clinc150"), with_bipia=False)
+    carriers = [text for text in brand if len(text.split()) > 6]
+    spliced = [_spliced(carriers[i % len(carriers)], attack, i) for i, attack in enumerate(foreign)]
+    instructions = bipia_attacks(corpora)
+    hidden = [_spliced(carriers[i % len(carriers)], attack, i) for i, attack in enumerate(instructions)]
+    return {
+        "recall_deepset": _flagged(model, foreign),
+        "recall_deepset_hidden_in_message": _flagged(model, spliced),
+        "recall_bipia": _flagged(model, instructions),
+        "recall_bipia_hidden_in_message": _flagged(model, hidden),
+        "false_positive_rate_unseen_brand": _flagged(model, brand),
+        "false_positive_rate_benign_hard": _flagged(model, hard),
+        "n": len(foreign) + len(instructions) + len(brand) + len(hard),
+    }
+
+
+def _spliced(carrier: str, attack: str, number: int) -> str:
+    carrier = carrier.rstrip(".") + "."
+    return (f"{carrier} {attack}", f"{attack} {carrier}", f"{carrier} {attack} {carrier}")[number % 3]
+
+
+def _flagged(model: LinearModel, texts: Sequence[str]) -> float:
+    flags = []
+    for text in texts:
+        learned = [attack_probability(model, sentence) for sentence in sentences(text)]
+        flags.append(combined_score(text, learned)[0] >= INJECTION_THRESHOLD)
+    return float(np.mean(flags))
+
+
+def measure_sentiment(corpora: Path) -> Figures:
+    """Macro-F1 of the lexicon on tweets; nothing was trained on them."""
+    figures: Figures = {}
+    for path in sorted((corpora / "sentiment_xlmt").glob("*_train.jsonl")):
+        rows = read_jsonl(path)[::2]
+        language = path.name[:2]
+        guesses = [sentiment_of(row["text"], language).label for row in rows]
+        figures[f"macro_f1_{language}"] = _macro_f1(guesses, [row["sentiment"] for row in rows])
+        figures["n"] = figures.get("n", 0) + len(rows)
+    return figures
+
+
+def _macro_f1(guesses: Sequence[str], truth: Sequence[str]) -> float:
+    scores = []
+    for label in sorted(set(truth)):
+        hits = sum(g == t == label for g, t in zip(guesses, truth, strict=True))
+        scores.append(2 * hits / max(guesses.count(label) + truth.count(label), 1))
+    return float(np.mean(scores))
+
+
+def measure_language(corpora: Path) -> Figures:
+    """Language identification on short assistant requests and on tweets."""
+    rows = [row for code in ("en", "nl", "de") for row in read_jsonl(corpora / f"xsid/{code}_valid.jsonl")]
+    for code in ("en", "fr", "de", "es"):
+        rows += read_jsonl(corpora / f"sentiment_xlmt/{code}_train.jsonl")[:300]
+    figures: Figures = {}
+    for low, high in ((1, 3), (4, 6), (7, 12), (13, 99)):
+        kept = [row for row in rows if low <= len(row["text"].split()) <= high]
+        if kept:
+            hits = [identify(row["text"]) == row["lang"] for row in kept]
+            figures[f"accuracy_{low}_to_{high}_words"] = float(np.mean(hits))
+    figures["n"] = len(rows)
+    return figures
+
+
+TASKS: Final[Mapping[str, Callable[[Path], Figures]]] = {
+    "banking77": measure_banking,
+    "clinc150": measure_clinc,
+    "match": measure_match,
+    "injection": measure_injection,
+    "sentiment": measure_sentiment,
+    "language": measure_language,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the chosen tasks and print their figures."""
+    parser = argparse.ArgumentParser(prog="python -m floodgate_nlu.measure", description=__doc__)
+    parser.add_argument("--shared", type=Path, required=True, help="directory that holds corpora/")
+    parser.add_argument("--task", action="append", choices=sorted(TASKS), help="default: all")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    options = parser.parse_args(arguments)
+    results: dict[str, Figures] = {}
+    for name in options.task or list(TASKS):
+        started = time.perf_counter()
+        results[name] = {key: round(value, 4) for key, value in TASKS[name](options.shared / "corpora").items()}
+        sys.stdout.write(f"{name} ({time.perf_counter() - started:.0f} s)\n")
+        for key, value in results[name].items():
+            sys.stdout.write(f"  {key:45} {value:g}\n")
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

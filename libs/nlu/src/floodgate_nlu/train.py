@@ -1,0 +1,80 @@
+"""Makes the trained artefacts of the package: `python -m floodgate_nlu.train --shared DIR`.
+
+An artefact holds weights over hashed features and the names of its sources, and no text. Attacks come from BIPIA
+(MIT) and from this project's own templates; ordinary messages from CLINC150 (CC BY 3.0), MultiDoGO
+(CDLA-Permissive-1.0) and Banking77 (CC BY 4.0), and from this project's own sentences about the same subjects.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from floodgate_nlu.attack_templates import attacks, harmless
+from floodgate_nlu.injection import ARTEFACT
+from floodgate_nlu.linear import LinearModel, train_linear
+
+ORIGIN: Final = (
+    "python -m floodgate_nlu.train; BIPIA text_attack_train (MIT); CLINC150 (CC BY 3.0); Banking77 (CC BY 4.0); "
+    "MultiDoGO (CDLA-Permissive-1.0); Floodgate's own templates (MIT)"
+)
+_CLASSES: Final = ("ordinary", "attack")
+_EVERY_NTH_DOMAIN_TURN: Final = 4
+_ATTACK_WEIGHT: Final = 3.0
+
+
+def read_jsonl(path: Path) -> list[dict[str, str]]:
+    """The rows of a JSON Lines file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def ordinary_messages(corpora: Path, sources: Sequence[str]) -> list[str]:
+    """Ordinary messages of the named sources."""
+    texts: list[str] = []
+    if "banking77" in sources:
+        texts += [row["text"] for row in read_jsonl(corpora / "banking77/train.jsonl")]
+    if "clinc150" in sources:
+        texts += [row["text"] for row in read_jsonl(corpora / "clinc150/train_val.jsonl")]
+    if "multidogo" in sources:
+        for path in sorted((corpora / "multidogo").glob("*.jsonl")):
+            texts += [row["text"] for row in read_jsonl(path)][::_EVERY_NTH_DOMAIN_TURN]
+    return texts
+
+
+def bipia_attacks(corpora: Path) -> list[str]:
+    """The attack instructions of BIPIA."""
+    rows = read_jsonl(corpora / "injection/attacks.jsonl")
+    return [row["text"] for row in rows if row["source"].startswith("BIPIA")]
+
+
+def train_injection(
+    corpora: Path,
+    ordinary_sources: Sequence[str] = ("banking77", "clinc150", "multidogo"),
+    *,
+    with_bipia: bool = True,
+) -> LinearModel:
+    """Train the sentence classifier; sources can be left out to measure on them."""
+    attack_texts = attacks() + (bipia_attacks(corpora) if with_bipia else [])
+    ordinary = ordinary_messages(corpora, ordinary_sources) + harmless()
+    labels = [1] * len(attack_texts) + [0] * len(ordinary)
+    weights = [_ATTACK_WEIGHT] * len(attack_texts) + [1.0] * len(ordinary)
+    texts = attack_texts + ordinary
+    return train_linear(texts, labels, _CLASSES, origin=ORIGIN, epochs=4, example_weights=weights)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train and write the artefacts."""
+    parser = argparse.ArgumentParser(prog="python -m floodgate_nlu.train", description=__doc__)
+    parser.add_argument("--shared", type=Path, required=True, help="directory that holds corpora/")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "data")
+    options = parser.parse_args(arguments)
+    raw = train_injection(options.shared / "corpora").to_bytes()
+    (options.out / ARTEFACT).write_bytes(raw)
+    sys.stdout.write(f"{options.out / ARTEFACT}: {len(raw)} bytes\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
