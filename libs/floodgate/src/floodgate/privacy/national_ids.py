@@ -51,8 +51,12 @@ def _rule(
     certain: bool = False,
     phone_region: str | None = None,
 ) -> _Rule:
-    compiled = re.compile(rf"(?<![\w.,\-/])(?:{pattern})(?![\w/]|[.,\-]\d)")
+    compiled = re.compile(rf"(?<![\w.,\-/+])(?:{pattern})(?![\w/]|[.,\-]\d)")
     return _Rule(compiled, is_valid, certain, cue_pattern(cues), country, languages, phone_region)
+
+
+def _is_dni(raw: str) -> bool:
+    return bool(dni.is_valid(raw.replace(".", "")))
 
 
 _GAP: Final = r"[ \u00a0.\-]?"
@@ -62,7 +66,7 @@ _RULES: Final = (
           ("bsn", "burgerservice*", "sofi*", "bsn-nummer"), "NL", ("nl",)),
     _rule(rf"[1-478]{_GAP}\d{{2}}{_GAP}\d{{2}}{_GAP}(?:\d{{2}}|2[ABab]){_GAP}\d{{3}}{_GAP}\d{{3}}{_GAP}\d{{2}}",
           nir.is_valid, ("nir", "secu", "securite", "insee", "sociale", "vitale"), "FR", ("fr",), certain=True),
-    _rule(r"\d{2}\.?\d{3}\.?\d{3}[\- ]?[A-Za-z]", dni.is_valid, ("dni", "nif", *_ID_CUES), "ES", ("es",), certain=True),
+    _rule(r"\d{2}\.?\d{3}\.?\d{3}[\- ]?[A-Za-z]", _is_dni, ("dni", "nif", *_ID_CUES), "ES", ("es",), certain=True),
     _rule(r"[XYZxyz][\- ]?\d{7}[\- ]?[A-Za-z]", nie.is_valid, ("nie", *_ID_CUES), "ES", ("es",), certain=True),
     _rule(r"\d{11}", pesel.is_valid, ("pesel*",), "PL", ("pl",), certain=True),
     _rule(rf"\d{{2}}{_GAP}\d{{3}}{_GAP}\d{{3}}{_GAP}\d{{3}}", idnr.is_valid,

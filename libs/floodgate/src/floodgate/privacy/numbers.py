@@ -31,8 +31,10 @@ _IBAN_LENGTHS: Final = {
 _IBAN_SEPARATORS: Final = " -.\u00a0"
 _IBAN_CUE: Final = cue_pattern(("iban", "rekening*", "bank*", "konto*", "kont*", "compte*", "cuenta*", "uct*", "ucet"))
 _CARD: Final = re.compile(r"(?<![\w])(?<!\d[ \-.])\d(?:[ \-\u00a0.]?\d){12,18}(?!\w)")
+# First digits of an issuer with the lengths that it issues.
 _CARD_ISSUER: Final = re.compile(
-    r"4|5[1-5]|2(?:2[2-9]|[3-6]|7[01]|720)|3[47]|3(?:0[0-5]|[689])|6(?:011|4[4-9]|5|7|2|0)|50|5[6-8]|35"
+    r"4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|"
+    r"(?:30|3[689])\d{12,17}|35\d{14,17}|(?:50|5[6-8])\d{10,17}|6\d{11,18}"
 )
 _CARD_CUE: Final = cue_pattern(
     ("card*", "kaart*", "creditcard*", "carte*", "tarjeta*", "kart*", "karte*", "kreditkart*", "carta*", "cartao*",
@@ -56,12 +58,17 @@ _HARMLESS: Final = (
         r"(?<![\d.\-/])(?:0?[1-9]|[12]\d|3[01])(?P<s>[\-./])\s?(?:0?[1-9]|1[0-2])(?P=s)\s?(?:19|20)\d\d(?![\d])"
     ),
     re.compile(r"(?<![\d.\-/])(?:0?[1-9]|[12]\d|3[01])([\-./])(?:0?[1-9]|1[0-2])\1\d\d(?![ .\-/]?\d)"),
-    re.compile(r"(?<![\d:])(?:[01]?\d|2[0-3])[:h.](?:[0-5]\d)(?:[:.][0-5]\d)?(?=\s*(?:h|uur|uhr|u\b|am|pm))", re.I),
+    re.compile(r"(?<![\w:])(?:[01]?\d|2[0-3])[:h.](?:[0-5]\d)(?:[:.][0-5]\d)?(?=\s*(?:h|uur|uhr|u\b|am|pm))", re.I),
     re.compile(r"(?:[€$£]|EUR|USD|GBP|PLN|SEK|CZK|zł|kr|Kč)\s?\d[\d.,\u00a0]*", re.I),
     re.compile(
         r"(?<![\d.,])\d[\d.,\u00a0]{0,14}\s?(?:[€$£%]|EUR\b|euro|USD\b|GBP\b|PLN\b|SEK\b|CZK\b|zł|kr\b|Kč)", re.I
     ),
     re.compile(r"(?<!\w)[A-Z]{1,5}[\-_/]\d[\dA-Z\-]{2,}(?!\w)"),
+    # American dates, seasons and years in pairs, round thousands, IPv4 addresses.
+    re.compile(r"(?<![\d.\-/])(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])/(?:19|20)\d\d(?!\d)"),
+    re.compile(r"(?<![\d.\-/])(?:19|20)\d\d\s?[/–\-]\s?(?:19|20)\d\d(?![\d\-/])"),
+    re.compile(r"(?<![\d.,])\d{1,3}(?:[.,]\d{3})?(?:[.,]000)+(?!\d)"),
+    re.compile(r"(?<![\d.])(?!\d\d\.\d\d\.\d\d\.\d\d(?!\d))(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?![\d.])"),
     re.compile(r"(?:https?://|www\.)\S{1,500}"),
 )  # fmt: skip
 
@@ -118,7 +125,7 @@ def find_cards(text: str) -> Iterator[Span]:
     """Payment cards: an issuer's first digits and Luhn, or the word before says card and four groups of four."""
     for found in _CARD.finditer(text):
         digits = "".join(c for c in found[0] if c.isdigit())
-        if not _CARD_ISSUER.match(digits) or len(set(digits)) == 1:
+        if not _CARD_ISSUER.fullmatch(digits) or len(set(digits)) == 1:
             continue
         before = words_before(text, found.start())
         if luhn.is_valid(digits):
@@ -174,6 +181,8 @@ def _is_phone(text: str, span: Span, language: str | None, country: str | None) 
 def _is_trunk_number(raw: str, digits: int, before: str, regions: Sequence[str]) -> bool:
     """National numbers with their leading 0: any served region counts, for people write from abroad."""
     cue = says_phone(before)
+    if digits == 8 and any(_valid(raw, region) for region in regions):
+        return cue or not says_order(before)
     if digits >= 9 and any(_valid(raw, region) for region in dict.fromkeys((*regions, *_ALL_REGIONS))):
         return cue or not says_order(before)
     return cue and any(_possible(raw, region) for region in regions)

@@ -10,7 +10,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-_CUE_WINDOW_CHARS: Final = 36
+_CUE_WINDOW_CHARS: Final = 48
+_LIST_BEFORE: Final = re.compile(r"(?:(?<!\d)[\d\-]{3,14}[ ,;/&]{1,3}(?:(?:and|en|et|y|i|und|e|och|a|oraz) )?)+$")
+_CLAUSE_END: Final = re.compile(r"\d{3,}|[!?\n]|(?<=\w{3})\.\s")
 
 
 class Kind(StrEnum):
@@ -56,7 +58,8 @@ def words_before(text: str, start: int) -> str:
     They tell what a number is: "order 612345678" and "call 612345678" are not the same thing.
     """
     window = fold(text[max(0, start - _CUE_WINDOW_CHARS) : start])
-    return re.split(r"\d{3,}|[!?\n]|\.\s", window)[-1]
+    # "orders 48213, 48214 and 48215": what is said of the first number holds for the list.
+    return _CLAUSE_END.split(_LIST_BEFORE.sub("", window))[-1]
 
 
 def cue_pattern(words: Sequence[str]) -> re.Pattern[str]:
