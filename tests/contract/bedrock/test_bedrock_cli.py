@@ -135,4 +135,4 @@ def test_faults_are_for_the_local_server_only(environment: pytest.MonkeyPatch) -
     environment.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "https://bedrock-runtime.eu-west-1.amazonaws.com")
     result = CliRunner().invoke(app, ["faults", "show"])
     assert isinstance(result.exception, FatalError)
-    assert "not the local Bedrock server" in str(result.exception)
+    assert "no local Bedrock server answers" in str(result.exception)

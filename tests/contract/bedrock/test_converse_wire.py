@@ -179,3 +179,14 @@ def test_a_stream_carries_the_same_answer_as_converse(runtime_client: Any) -> No
     parts = [e["contentBlockDelta"]["delta"]["toolUse"]["input"] for e in events if "contentBlockDelta" in e]
     assert "".join(parts) == '{"path": "refund", "note": "Refund?"}'
     assert events[-1]["metadata"]["usage"]["outputTokens"] > 0
+
+
+def test_a_model_that_breaks_is_an_internal_server_exception(
+    runtime_client: Any, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_call: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(server.model, "complete", fail)
+    with pytest.raises(runtime_client.exceptions.InternalServerException):
+        runtime_client.converse(modelId=LITE, messages=[user("a")])

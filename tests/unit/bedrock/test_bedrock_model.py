@@ -316,3 +316,17 @@ async def test_a_timed_out_call_is_counted_at_its_likely_cost(make_rig: MakeRig)
     with pytest.raises(RetryableError):
         await rig.model.call(REQUEST)
     assert rig.model.spent_usd > 0
+
+
+async def test_nothing_is_sent_once_the_deadline_has_passed(make_rig: MakeRig) -> None:
+    rig = make_rig(answer())
+    with pytest.raises(RetryableError, match="deadline passed"):
+        await rig.model.call(ModelRequest(PROMPT, "x", deadline_seconds=0))
+    assert rig.client.requests == []
+
+
+def test_settings_come_from_the_environment_and_an_empty_value_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("AWS_REGION", "eu-west-1"), ("MAX_USD", ""), ("FLOODGATE_BEDROCK_MAX_IN_FLIGHT", "7")):
+        monkeypatch.setenv(name, value)
+    settings = BedrockSettings()
+    assert (settings.region, settings.max_usd, settings.max_in_flight) == ("eu-west-1", None, 7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, unquote
@@ -37,6 +38,8 @@ from floodgate_local.bedrock.wire import (
 SERVER_NAME: Final = "floodgate-local-bedrock"
 MODEL_HEADER: Final = {"x-floodgate-model": "local"}
 MAX_BODY_BYTES: Final = 25_000_000
+
+_log = logging.getLogger(SERVER_NAME)
 
 Handler = Callable[[Request], Awaitable[Response]]
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -96,6 +99,11 @@ class _Surface:
             except AwsError as error:
                 stats.error(error.error_type)
                 return error_response(error, request)
+            except Exception:
+                # Whatever the model behind does, a caller sees what AWS would send; the log says why.
+                _log.exception("the local model failed")
+                stats.error("InternalServerException")
+                return error_response(_internal_error(), request)
             finally:
                 stats.end()
 
@@ -234,6 +242,10 @@ async def _settle(request: Request, settings_class: type[Settings], apply: Calla
 
 def _unknown_operation() -> AwsError:
     return AwsError(404, "UnknownOperationException", "This local server does not offer that operation.")
+
+
+def _internal_error() -> AwsError:
+    return AwsError(500, "InternalServerException", "The local model failed; the server's log says why.")
 
 
 def _converse_response(answer: Answer) -> dict[str, Any]:

@@ -98,11 +98,14 @@ def load_model(specification: str, catalogue_dir: Path | None) -> TextModel:
     """Make the model behind the server.
 
     Raises:
-        ConfigError: When there is no such class.
+        ConfigError: When there is no such class, or the catalogue cannot be read.
     """
     module_name, _, name = specification.partition(":")
     try:
         factory = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"the model {specification!r} cannot be loaded: {error}") from error
-    return cast(TextModel, factory(catalogue_dir))
+    try:
+        return cast(TextModel, factory(catalogue_dir))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"the model cannot read the catalogue {catalogue_dir}: {error}") from error

@@ -9,7 +9,6 @@ import typer
 from keyflow.errors import FatalError
 from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from floodgate.bedrock.doctor import Doctor, Finding
@@ -112,8 +111,10 @@ def _settings() -> BedrockSettings:
 
 
 def _show(findings: list[Finding]) -> None:
-    table = Table("check", "", "what was found", "what to do", box=None, pad_edge=False)
+    console = Console(soft_wrap=True, highlight=False)
+    width = max(len(finding.check) for finding in findings)
     for finding in findings:
-        colour = _COLOURS[finding.status]
-        table.add_row(finding.check, Text(finding.status, colour), Text(finding.detail), Text(finding.remedy))
-    Console().print(table)
+        head = Text(f"{finding.status:<4}  ", _COLOURS[finding.status])
+        console.print(head + Text(f"{finding.check:<{width}}  {finding.detail}"))
+        if finding.remedy:
+            console.print(Text(f"{'':<{width + 8}}{finding.remedy}", "dim"))

@@ -49,18 +49,18 @@ def estimate_tokens(text: str) -> int:
     return -(-len(text) // _CHARACTERS_PER_TOKEN)
 
 
-def prefix_tokens(request: ModelRequest[T]) -> int:
-    """The estimated length of what every call of this prompt has in common: tool and system text."""
+def prefix_text(request: ModelRequest[T]) -> str:
+    """What every call of this prompt has in common: tool and system text."""
     prompt = request.prompt
     schema = json.dumps(cached_schema(prompt.output))
-    return estimate_tokens(prompt.system + prompt.tool_name + prompt.tool_description + schema)
+    return prompt.tool_name + prompt.tool_description + schema + prompt.system
 
 
 def cache_is_hopeless(request: ModelRequest[T], price: ModelPrice) -> str | None:
     """Why no cache point is worth sending, or None when one is."""
     if price.cache_minimum is None:
         return "the model does not cache prompts"
-    tokens = prefix_tokens(request)
+    tokens = estimate_tokens(prefix_text(request))
     if tokens < price.cache_minimum * _NEAR_MINIMUM:
         return f"the fixed prefix of about {tokens} tokens is below the model's minimum of {price.cache_minimum}"
     return None

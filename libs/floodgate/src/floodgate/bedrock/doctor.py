@@ -72,6 +72,7 @@ class Doctor:
     def __init__(self, settings: BedrockSettings, today: Callable[[], date] = date.today) -> None:
         self._settings = settings
         self._today = today
+        self._session = boto3.session.Session()
         self._endpoint = ""
         self.is_local = False
         self._model_name = ""
@@ -232,7 +233,7 @@ class Doctor:
         return asyncio.run(run())
 
     def _region(self) -> str | None:
-        return self._settings.region or boto3.session.Session().region_name
+        return self._settings.region or self._session.region_name
 
     def _client(self, service: Any) -> Any:
         config = Config(
@@ -243,8 +244,7 @@ class Doctor:
         # The local server speaks the control plane too, so nothing leaves the machine when it is in use.
         endpoint = self._endpoint if self.is_local else None
         with translate_boto_errors("client", str(service)):
-            session = boto3.session.Session()
-            return session.client(service, region_name=self._region(), endpoint_url=endpoint, config=config)
+            return self._session.client(service, region_name=self._region(), endpoint_url=endpoint, config=config)
 
 
 def _silent_log() -> Any:

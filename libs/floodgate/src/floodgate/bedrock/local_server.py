@@ -69,7 +69,9 @@ class LocalServer:
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         if not is_local_server(self._url):
-            raise FatalError(f"{self._url} is not the local Bedrock server; faults exist only there")
+            raise FatalError(
+                f"no local Bedrock server answers at {self._url}, and faults exist only there: run `make up`"
+            )
         try:
             answer = httpx.request(method, self._url + path, json=body, timeout=_TIMEOUT_SECONDS, trust_env=False)
             value: dict[str, Any] = answer.json()

@@ -22,7 +22,7 @@ from floodgate.bedrock.conversation import (
     estimate_tokens,
     interpret,
     plan_call,
-    prefix_tokens,
+    prefix_text,
     read_usage,
 )
 from floodgate.bedrock.errors import ModelThrottledError
@@ -99,7 +99,8 @@ class BedrockModel:
                 refuses this request.
             FatalError: Credentials, access, model or budget do not allow the call.
         """
-        ends_at = time.monotonic() + (request.deadline_seconds or self._settings.deadline_seconds)
+        own = request.deadline_seconds
+        ends_at = time.monotonic() + (self._settings.deadline_seconds if own is None else own)
         outcome, usage = await self._ask(request, None, ends_at)
         if isinstance(outcome, Accepted):
             return ModelResult(outcome.value, usage, repaired=False, raw=outcome.raw)
@@ -213,9 +214,9 @@ def _charge(request: ModelRequest[T], rejected: Rejected | None, price: ModelPri
     shown = "" if rejected is None else json.dumps(list(rejected.content)) + rejected.message
     varying = request.user_text + shown
     # A byte-pair token is never shorter than one byte, so the bytes are an upper bound of the tokens.
-    fixed = prefix_tokens(request)
-    most_tokens = 4 * fixed + len(varying.encode()) + _REQUEST_OVERHEAD_TOKENS
-    likely_tokens = fixed + estimate_tokens(varying)
+    text = prefix_text(request) + varying
+    most_tokens = len(text.encode()) + _REQUEST_OVERHEAD_TOKENS
+    likely_tokens = estimate_tokens(text)
     max_tokens = request.prompt.max_tokens
     return Charge(
         most_usd=price.most_usd(most_tokens, max_tokens),

@@ -14,7 +14,9 @@ class BedrockSettings(BaseSettings):
     Without a region here, boto's own configuration decides.
     """
 
-    model_config = SettingsConfigDict(env_prefix="FLOODGATE_BEDROCK_", populate_by_name=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="FLOODGATE_BEDROCK_", populate_by_name=True, extra="ignore", env_ignore_empty=True
+    )
 
     region: str | None = Field(
         default=None,

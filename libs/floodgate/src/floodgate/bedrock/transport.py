@@ -87,6 +87,8 @@ class Transport:
             FatalError: The budget, the credentials or the model do not allow the call.
             PoisonMessageError: Bedrock refuses this request.
         """
+        if remaining_seconds <= 0:
+            raise ModelTimeoutError("the deadline passed before Bedrock was asked")
         ends_at = time.monotonic() + remaining_seconds
         try:
             async with asyncio.timeout(remaining_seconds):
