@@ -32,6 +32,8 @@ $(READY): requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(ROOMS))
 up: $(READY) ## Start the local stack and prepare it (topics, schemas, bucket, knowledge)
 	@$(BIN)/floodgate stack up
 	@$(BIN)/floodgate setup
+	@$(BIN)/floodgate knowledge sync
+	@$(BIN)/floodgate features setup
 
 down: ## Stop the local stack
 	@if [ -x $(BIN)/floodgate ]; then $(BIN)/floodgate stack down; fi
