@@ -1,1 +1,1 @@
-"""Keeps curated knowledge fresh in S3 and OpenSearch."""
+"""Keeps curated knowledge and examples fresh in S3 and OpenSearch: a job, run daily and by hand."""

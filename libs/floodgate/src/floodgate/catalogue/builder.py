@@ -68,9 +68,7 @@ class Origin:
     file: SourceFile
     location: Location = ()
 
-    def problem(
-        self, message: str, remedy: str, *at: str | int, severity: Severity = Severity.ERROR
-    ) -> Problem:
+    def problem(self, message: str, remedy: str, *at: str | int, severity: Severity = Severity.ERROR) -> Problem:
         """A problem with this item, on the line of the member `at`."""
         line = self.file.line((*self.location, *at))
         return Problem(self.file.name, line, message, remedy, severity)
@@ -145,9 +143,7 @@ def _items(built: Built, file: SourceFile, kind: Kind[M]) -> list[M]:
     member = kind.member
     entries = file.data.get(member) if isinstance(file.data, Mapping) else None
     if not isinstance(entries, list):
-        built.problems.append(
-            Problem(file.name, 1, f"has no list {member!r}", f"write `{member}:` and items")
-        )
+        built.problems.append(Problem(file.name, 1, f"has no list {member!r}", f"write `{member}:` and items"))
         return []
     shared = {name: file.data[name] for name in _INHERITED if name in file.data}
     for name in sorted(set(map(str, file.data)) - {member, *_INHERITED}):
@@ -159,13 +155,9 @@ def _items(built: Built, file: SourceFile, kind: Kind[M]) -> list[M]:
     return [item for item in found if item is not None]
 
 
-def _build_item(
-    built: Built, origin: Origin, kind: Kind[M], entry: Any, shared: Mapping[str, Any]
-) -> M | None:
+def _build_item(built: Built, origin: Origin, kind: Kind[M], entry: Any, shared: Mapping[str, Any]) -> M | None:
     if not isinstance(entry, Mapping):
-        built.problems.append(
-            origin.problem(f"this {kind.name} is not a mapping", "write `id: …` and its members")
-        )
+        built.problems.append(origin.problem(f"this {kind.name} is not a mapping", "write `id: …` and its members"))
         return None
     accepted = {name: value for name, value in shared.items() if name in kind.model.model_fields}
     key = str(entry.get("id", ""))

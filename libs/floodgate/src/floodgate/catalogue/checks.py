@@ -63,9 +63,7 @@ def _check_header(built: Built, header: Header) -> Iterator[Problem]:
     ):
         for position, value in enumerate(values):
             if value in values[:position]:
-                yield origin.problem(
-                    f"{value!r} stands twice in {member}", "remove one of them", member, position
-                )
+                yield origin.problem(f"{value!r} stands twice in {member}", "remove one of them", member, position)
     for name in header.category_thresholds:
         if not built.knows("category", name):
             yield origin.problem(
@@ -101,9 +99,7 @@ def _check_paths(built: Built, header: Header) -> Iterator[Problem]:
 def _check_path(built: Built, path: Path) -> Iterator[Problem]:
     origin = built.origin("path", path.id)
     if path.id == PERSON_PATH:
-        yield origin.problem(
-            f"{PERSON_PATH!r} is kept for the button to a person", "give the path another id", "id"
-        )
+        yield origin.problem(f"{PERSON_PATH!r} is kept for the button to a person", "give the path another id", "id")
     if path.generic and path.category is not None:
         yield origin.problem(
             f"path {path.id!r} is generic and yet belongs to category {path.category!r}",
@@ -141,9 +137,7 @@ def _check_category_links(built: Built, header: Header) -> Iterator[Problem]:
             if other == category.id or not built.knows("category", other):
                 reason = "itself" if other == category.id else f"the unknown category {other!r}"
                 remedy = "correct the id or remove it"
-                yield origin.problem(
-                    f"{what} is confusable with {reason}", remedy, "confusable_with", position
-                )
+                yield origin.problem(f"{what} is confusable with {reason}", remedy, "confusable_with", position)
 
 
 def _check_automation(built: Built, header: Header) -> Iterator[Problem]:

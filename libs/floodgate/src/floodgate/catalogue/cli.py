@@ -37,9 +37,7 @@ def lint(
     strict: Annotated[bool, typer.Option(help="Fail on warnings too.")] = False,
 ) -> None:
     """Check the whole catalogue; exit 1 when it cannot be used."""
-    report = inspect_catalogue(
-        directory or Path(os.environ.get("FLOODGATE_CATALOGUE_DIR", DEFAULT_DIRECTORY))
-    )
+    report = inspect_catalogue(directory or Path(os.environ.get("FLOODGATE_CATALOGUE_DIR", DEFAULT_DIRECTORY)))
     if as_json:
         typer.echo(json.dumps(_as_json(report), ensure_ascii=False, indent=2))
     else:
@@ -97,9 +95,7 @@ def _content_table(catalogue: Catalogue) -> Table:
     for language in catalogue.languages:
         counts = [len(category.examples.get(language, ())) for category in catalogue.categories]
         phrases = sum(len(rule.phrases.get(language, ())) for rule in catalogue.urgency)
-        table.add_row(
-            language, str(sum(counts)), str(min(counts, default=0)), str(phrases), str(articles[language])
-        )
+        table.add_row(language, str(sum(counts)), str(min(counts, default=0)), str(phrases), str(articles[language]))
     return table
 
 

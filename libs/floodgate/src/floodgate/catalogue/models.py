@@ -44,9 +44,7 @@ class Path(CatalogueModel):
 
     id: Id
     label: Texts = Field(description="What the button says, per served language.")
-    category: str | None = Field(
-        default=None, description="Category that belongs here; null for a generic path."
-    )
+    category: str | None = Field(default=None, description="Category that belongs here; null for a generic path.")
     generic: bool = Field(default=False, description='True for "Other" and the like.')
 
 
@@ -61,9 +59,7 @@ class Category(Owned):
     never_automate: bool = False
     workflow: str | None = None
     confusable_with: tuple[str, ...] = ()
-    examples: dict[Language, tuple[str, ...]] = Field(
-        description="Short texts that customers could have written."
-    )
+    examples: dict[Language, tuple[str, ...]] = Field(description="Short texts that customers could have written.")
 
     @field_validator("automation", mode="before")
     @classmethod
@@ -143,6 +139,4 @@ class Catalogue(CatalogueModel):
     articles: tuple[Article, ...]
     topics: tuple[str, ...] = Field(description="Closed set for the feature record's primary_topic.")
     intents: tuple[str, ...] = Field(description="Closed set for the feature record's intent.")
-    workflows: dict[str, Any] = Field(
-        default={}, description="Raw YAML by workflow id; the agent gives them meaning."
-    )
+    workflows: dict[str, Any] = Field(default={}, description="Raw YAML by workflow id; the agent gives them meaning.")

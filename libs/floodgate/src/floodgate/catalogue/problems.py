@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from keyflow.errors import FatalError
+
 
 class Severity(StrEnum):
     """An error keeps the catalogue from being used; a warning does not."""
@@ -37,7 +39,7 @@ class Problem:
         return f"{place}: {self.message}; {self.remedy}"
 
 
-class CatalogueError(Exception):
+class CatalogueError(FatalError):
     """The catalogue cannot be used; `problems` lists every reason, not only the first.
 
     Args:

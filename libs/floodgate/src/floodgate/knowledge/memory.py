@@ -27,7 +27,6 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class _Entry(Generic[T]):
     item: T
-    language: str
     words: frozenset[str]
 
 
@@ -43,33 +42,53 @@ class FakeRetriever:
 
     async def passages(self, query: str, *, language: str, country: str | None, limit: int = 3) -> list[Passage]:
         """See `Retriever.passages`."""
-        allowed = [entry for entry in self._chunks if _holds_in(entry.item, country)]
-        ranked = self._ranked(query, allowed, language)
-        found = [_passage(entry.item, score) for entry, score in ranked]
-        preferred = {passage.article_id for passage in found if passage.language == language}
-        kept = [item for item in found if item.language == language or item.article_id not in preferred][:limit]
-        record_outcome("passages", language, found=len(kept), in_language=_count(kept, language))
-        return kept
+        allowed = [
+            entry for entry in self._chunks if self._is_for(entry.item, language) and _holds_in(entry.item, country)
+        ]
+        found = [_passage(entry.item, score) for entry, score in self._ranked(query, allowed)[:limit]]
+        record_outcome("passages", language, found=len(found), in_language=_count(found, language))
+        return found
 
     async def examples(self, query: str, *, language: str, limit: int = 8) -> list[Example]:
         """See `Retriever.examples`."""
-        ranked = self._ranked(query, self._examples, language)
+        served = (language, self._catalogue.default_language)
+        allowed = [entry for entry in self._examples if entry.item.language in served]
+        ranked = sorted(self._ranked(query, allowed), key=lambda pair: pair[0].item.language != language)
         found = [replace(entry.item, score=score) for entry, score in ranked[:limit]]
         record_outcome("examples", language, found=len(found), in_language=_count(found, language))
         return found
 
     @cached_property
+    def _index(self) -> CatalogueIndex:
+        return CatalogueIndex(self._catalogue)
+
+    @cached_property
     def _chunks(self) -> list[_Entry[Chunk]]:
         return [
-            _Entry(chunk, chunk.language, _words(f"{chunk.title} {chunk.text}"))
+            _Entry(chunk, _words(" ".join([chunk.title, chunk.text, *self._questions(chunk)])))
             for chunk in chunk_articles(self._catalogue.articles)
         ]
+
+    def _questions(self, chunk: Chunk) -> list[str]:
+        """How customers ask for it, in its language and in those into which nobody has translated it."""
+        category = self._index.categories.get(chunk.category or "")
+        if category is None:
+            return []
+        others = self._index.articles[chunk.article_id].keys() - {chunk.language}
+        return [text for spoken, texts in category.examples.items() if spoken not in others for text in texts]
+
+    def _is_for(self, chunk: Chunk, language: str) -> bool:
+        """Whether it is in the language or, where the article is not, in the default language."""
+        if chunk.language == language:
+            return True
+        missing = language not in self._index.articles[chunk.article_id]
+        return missing and chunk.language == self._catalogue.default_language
 
     @cached_property
     def _examples(self) -> list[_Entry[Example]]:
         return [
-            _Entry(Example(category.id, text, language, 0.0), language, _words(text))
-            for category, language, text in CatalogueIndex(self._catalogue).examples()
+            _Entry(Example(category.id, text, language, 0.0), _words(text))
+            for category, language, text in self._index.examples()
         ]
 
     @cached_property
@@ -79,13 +98,11 @@ class FakeRetriever:
         counts = Counter(word for words in texts for word in words)
         return {word: math.log(1 + len(texts) / count) for word, count in counts.items()}
 
-    def _ranked(self, query: str, entries: Sequence[_Entry[T]], language: str) -> list[tuple[_Entry[T], float]]:
-        """What shares a word with the query: in its language first, then in the default language."""
+    def _ranked(self, query: str, entries: Sequence[_Entry[T]]) -> list[tuple[_Entry[T], float]]:
+        """What shares a word with the query, best first."""
         asked = _words(query)
-        served = (language, self._catalogue.default_language)
-        scored = [(entry, self._score(asked, entry.words)) for entry in entries if entry.language in served]
-        hits = [(entry, score) for entry, score in scored if score > 0]
-        return sorted(hits, key=lambda pair: (pair[0].language != language, -pair[1]))
+        scored = [(entry, self._score(asked, entry.words)) for entry in entries]
+        return sorted((pair for pair in scored if pair[1] > 0), key=lambda pair: -pair[1])
 
     def _score(self, asked: frozenset[str], words: frozenset[str]) -> float:
         shared = sum(self._weights[word] for word in asked & words)

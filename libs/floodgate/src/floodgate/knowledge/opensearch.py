@@ -14,12 +14,16 @@ from floodgate.knowledge.client import make_client
 from floodgate.knowledge.errors import opensearch_errors, status_error
 from floodgate.knowledge.figures import record_outcome
 from floodgate.knowledge.fusion import reciprocal_rank_fusion
-from floodgate.knowledge.indices import EXAMPLES_ALIAS, KNOWLEDGE_ALIAS, content_field
+from floodgate.knowledge.indices import EXAMPLES_ALIAS, KNOWLEDGE_ALIAS, content_field, questions_field
 from floodgate.knowledge.types import Embed, Example, Passage
 
 # Longer texts add nothing to a search, and a clause per word has a limit in OpenSearch.
 _MAX_QUERY_WORDS: Final = 120
 _CANDIDATES: Final = 20
+# What the weaker of the two text fields adds to the better one.
+_TIE_BREAKER: Final = 0.3
+# Of more than two words, this part has to occur: one common word is no hit.
+_WORDS_NEEDED: Final = "34%"
 _PASSAGE_FIELDS: Final = ("article_id", "chunk_id", "title", "language", "text")
 _EXAMPLE_FIELDS: Final = ("category", "text", "language")
 
@@ -37,7 +41,7 @@ class RetrievalLimits:
         max_concurrency: Round trips at the same time.
     """
 
-    min_similarity: float = 0.25
+    min_similarity: float = 0.3
     timeout_seconds: float = 3.0
     max_concurrency: int = 8
 
@@ -78,8 +82,8 @@ class OpenSearchRetriever:
         """See `Retriever.passages`."""
         clause = _country_filter(country)
         rankings = await self._search(self._knowledge, query, language, _PASSAGE_FIELDS, clause)
-        fused = [_fuse(ranking, _passage) for ranking in rankings]
-        found = fill_up(fused, limit, key=lambda passage: passage.article_id)
+        # Articles that are not there in this language compete on equal terms with those that are.
+        found = _fuse([hits for ranking in rankings for hits in ranking], _passage)[:limit]
         record_outcome("passages", language, found=len(found), in_language=_count(found, language))
         return found
 
@@ -113,7 +117,7 @@ class OpenSearchRetriever:
         searches = [
             search
             for spoken in languages
-            for search in hybrid_searches(text, vector, spoken, fields=fields, filters=filters)
+            for search in hybrid_searches(text, vector, language=spoken, asked=language, fields=fields, filters=filters)
         ]
         hits = await self._multi_search(index, searches)
         return [[hits[position], self._near(hits[position + 1])] for position in range(0, 2 * len(languages), 2)]
@@ -139,17 +143,38 @@ class OpenSearchRetriever:
 def hybrid_searches(
     text: str,
     vector: Sequence[float],
-    language: str,
     *,
+    language: str,
+    asked: str,
     fields: Sequence[str],
     filters: Sequence[Mapping[str, Any]],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The two searches of one language: by text and by vector."""
-    allowed = [{"term": {"language": language}}, *filters]
-    by_text = {"bool": {"must": {"match": {content_field(language): text}}, "filter": allowed}}
-    nearest = {"vector": list(vector), "k": _CANDIDATES, "filter": {"bool": {"filter": allowed}}}
+    """The two searches for what is written in one language: by text and by vector.
+
+    Args:
+        text: What was asked.
+        vector: Of the text.
+        language: Language of what is searched.
+        asked: Language of the text; where it differs, only what is not there in that language is searched.
+        fields: Members of a document that are wanted.
+        filters: What else has to hold.
+    """
+    allowed = {"filter": [{"term": {"language": language}}, *filters]}
+    if language != asked:
+        allowed["must_not"] = [{"term": {"translated_into": asked}}]
+    searched = [content_field(language), questions_field(language), questions_field(asked)]
+    words = {
+        "query": text,
+        "fields": list(dict.fromkeys(searched)),
+        "tie_breaker": _TIE_BREAKER,
+        "minimum_should_match": _WORDS_NEEDED,
+    }
+    nearest = {"vector": list(vector), "k": _CANDIDATES, "filter": {"bool": allowed}}
     shape = {"size": _CANDIDATES, "_source": list(fields)}
-    return {**shape, "query": by_text}, {**shape, "query": {"knn": {"vector": nearest}}}
+    return (
+        {**shape, "query": {"bool": {"must": {"multi_match": words}, **allowed}}},
+        {**shape, "query": {"knn": {"vector": nearest}}},
+    )
 
 
 def fill_up(groups: Sequence[Sequence[T]], limit: int, *, key: Callable[[T], str]) -> list[T]:
@@ -159,10 +184,6 @@ def fill_up(groups: Sequence[Sequence[T]], limit: int, *, key: Callable[[T], str
         known = {key(item) for item in found}
         found += [item for item in group if key(item) not in known]
     return found[:limit]
-
-
-def _client(url: str, limits: RetrievalLimits) -> OpenSearch:
-    return OpenSearch(hosts=[url], timeout=limits.timeout_seconds, max_retries=0, pool_maxsize=limits.max_concurrency)
 
 
 def _country_filter(country: str | None) -> list[Mapping[str, Any]]:

@@ -1,0 +1,1 @@
+"""S3 and OpenSearch behind the job's ports."""
