@@ -13,8 +13,9 @@ from typing import Final
 
 from floodgate_local import opensearch_home
 from floodgate_local.errors import DiskError, LockfileError, explain_os_error
-from floodgate_local.fetch import ArtifactStore, Fetcher, JgoFetcher
+from floodgate_local.fetch import ArtifactStore, Fetcher
 from floodgate_local.lockfile import Lock, LockedArtifact, lock_path, read_lock
+from floodgate_local.maven import JgoFetcher
 from floodgate_local.parts import roots_digest
 from floodgate_local.progress import StackProgress
 from floodgate_local.state import locked

@@ -7,24 +7,20 @@ import hashlib
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
 import requests
-from jgo.config import GlobalSettings
-from jgo.maven import MavenContext, PythonResolver
 
 from floodgate_local.errors import BrokenDownloadError, NetworkError, StackError, explain_os_error
 from floodgate_local.lockfile import Coordinate, LockedArtifact
 from floodgate_local.progress import StackProgress
 
 # Most files are small, so that the time goes into round trips and not into bandwidth.
-_PARALLEL_DOWNLOADS: Final = 12
+PARALLEL_DOWNLOADS: Final = 12
 _ATTEMPTS: Final = 3
-_TIMEOUT_SECONDS: Final = 60
 _HASH_BLOCK_BYTES: Final = 1 << 20
 
 OnBytes = Callable[[int], None]
@@ -42,40 +38,6 @@ class Fetcher(Protocol):
             OSError: The file cannot be written.
         """
         ...
-
-
-class JgoFetcher:
-    """Fetches through jgo, from the repositories that jgo is configured with (its default is Maven Central)."""
-
-    def __init__(self) -> None:
-        # An operator's own mirror in jgo's configuration comes before jgo's default.
-        self._repositories: dict[str, str] = dict(GlobalSettings.load().repositories)
-
-    def context(self, repo_cache: Path, on_bytes: OnBytes | None = None) -> MavenContext:
-        """A Maven context that keeps its files below `repo_cache` and nowhere else."""
-        resolver = PythonResolver(progress_callback=_reporting(on_bytes) if on_bytes else None)
-        context = MavenContext(resolver=resolver, repo_cache=repo_cache, timeout=_TIMEOUT_SECONDS)
-        context.remote_repos = {
-            **self._repositories,
-            **{k: v for k, v in context.remote_repos.items() if k not in self._repositories},
-        }
-        return context
-
-    def fetch(self, coordinate: Coordinate, into: Path, on_bytes: OnBytes) -> Path:
-        """See `Fetcher`."""
-        project = self.context(into, on_bytes).project(coordinate.group, coordinate.artifact)
-        artifact = project.at_version(coordinate.version).artifact(
-            classifier=coordinate.classifier, packaging=coordinate.packaging
-        )
-        return Path(artifact.resolve())
-
-
-def _reporting(on_bytes: OnBytes) -> Callable[[str, int], AbstractContextManager[OnBytes]]:
-    @contextmanager
-    def report(_filename: str, _total_bytes: int) -> Iterator[OnBytes]:
-        yield on_bytes
-
-    return report
 
 
 class ArtifactStore:
@@ -107,7 +69,7 @@ class ArtifactStore:
         tally = _Tally(component, sum(file.size_bytes for file in missing), progress, stop)
         # Largest first: the last worker then waits for a small file.
         missing.sort(key=lambda file: -file.size_bytes)
-        with ThreadPoolExecutor(_PARALLEL_DOWNLOADS, thread_name_prefix="fetch") as pool:
+        with ThreadPoolExecutor(PARALLEL_DOWNLOADS, thread_name_prefix="fetch") as pool:
             futures = [pool.submit(self._fetch_one, file, tally, stop) for file in missing]
             _raise_first(futures, pool, stop)
         tally.finish()
@@ -244,8 +206,9 @@ def _explain(error: BaseException, coordinate: Coordinate, place: Path) -> BaseE
             f"The download of {coordinate} broke off", "run the command again; nothing was installed"
         )
     if isinstance(error, requests.RequestException):
+        status = f"HTTP {error.response.status_code}" if error.response is not None else type(error).__name__
         return NetworkError(
-            f"{coordinate} cannot be fetched ({type(error).__name__})",
+            f"{coordinate} cannot be fetched ({status})",
             "check the network (and HTTPS_PROXY, if there is a proxy), then run the command again",
         )
     if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):

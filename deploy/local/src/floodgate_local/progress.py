@@ -72,6 +72,7 @@ class PlainProgress:
         self._stream = stream
         self._lock = threading.Lock()
         self._told_at: dict[str, float] = {}
+        self._told: dict[str, str] = {}
 
     def live(self) -> AbstractContextManager[object]:
         """See `StackProgress`."""
@@ -85,7 +86,11 @@ class PlainProgress:
             if not complete and now - self._told_at.get(component, 0.0) < _PLAIN_INTERVAL_SECONDS:
                 return
             self._told_at[component] = now
-            self._line(f"{component} fetched {done_bytes / 1e6:.0f} of {total_bytes / 1e6:.0f} MB")
+            text = f"{component} fetched {done_bytes / 1e6:.0f} of {total_bytes / 1e6:.0f} MB"
+            # The last file's end rounds to what was told a moment before.
+            if text != self._told.get(component):
+                self._told[component] = text
+                self._line(text)
 
     def starting(self, component: str) -> None:
         """See `StackProgress`."""

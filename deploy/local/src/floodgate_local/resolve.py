@@ -6,17 +6,16 @@ import logging
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import requests
 
 from floodgate_local.errors import NetworkError
-from floodgate_local.fetch import JgoFetcher, sha256_of
+from floodgate_local.fetch import PARALLEL_DOWNLOADS, sha256_of
 from floodgate_local.lockfile import Coordinate, Lock, LockedArtifact
+from floodgate_local.maven import JgoFetcher
 from floodgate_local.parts import EXCLUDED_ARTIFACTS, PARTS, Part, roots_digest
 from floodgate_local.progress import StackProgress
-
-_PARALLEL: Final = 12
 
 
 def resolve_lock(progress: StackProgress) -> Lock:
@@ -71,7 +70,7 @@ def _hash_all(context: Any, resolved: dict[str, list[Coordinate]], progress: Sta
         path = Path(component.artifact(classifier=file.classifier, packaging=file.packaging).resolve())
         return LockedArtifact(file, sha256_of(path), path.stat().st_size)
 
-    with ThreadPoolExecutor(_PARALLEL) as pool:
+    with ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
         locked = dict(zip(distinct, pool.map(hashed, distinct), strict=True))
     folders = {folder: tuple(locked[file] for file in files) for folder, files in resolved.items()}
     return Lock(roots_digest=roots_digest(), folders=folders)

@@ -44,6 +44,7 @@ class Apicurio(Component):
             "-Dapicurio.datasource.jdbc.max-size=8",
             "-Dquarkus.log.console.json=false",
             "-Dquarkus.log.level=WARN",
+            "-Dquarkus.http.access-log.enabled=false",
             *("-jar", str(place.installed / "dist" / "quarkus-run.jar")),
         ]
 
