@@ -16,15 +16,15 @@ def _words(text: str) -> frozenset[str]:
 _STATED: Final = (
     # en, nl, fr, es, pl, de, it, pt, sv, cs
     r"my (?:full |last |first |sur)?name(?:'s| is|’s)", r"the name(?:'s| is|’s)", r"i am called", r"name is",
-    r"mijn (?:volledige |achter|voor)?naam is", r"ik heet", r"de naam is", r"op naam van", r"(?:t\.n\.v\.|tnv)",
-    r"je m[’']appelle", r"mon (?:pré)?nom(?: complet)? est", r"au nom de",
-    r"me llamo", r"mi nombre(?: completo)? es", r"a nombre de",
+    r"mijn (?:volledige |achter|voor)?naam is", r"ik heet", r"de naam is",
+    r"je m[’']appelle", r"mon (?:pré)?nom(?: complet)? est",
+    r"me llamo", r"mi nombre(?: completo)? es",
     r"nazywam si[eę]", r"mam na imi[eę]", r"na imi[eę] mi", r"moje imi[eę] i nazwisko to", r"moje nazwisko to",
-    r"ich hei(?:ß|ss)e", r"mein (?:vor|nach)?name (?:ist|lautet)", r"auf den namen",
-    r"mi chiamo", r"il mio nome è", r"a nome di",
-    r"chamo-me", r"me chamo", r"(?:o )?meu nome é", r"em nome de",
-    r"jag heter", r"mitt (?:för|efter)?namn är", r"i namnet",
-    r"jmenuj[iu] se", r"(?:mé |moje )jméno je", r"na jméno",
+    r"ich hei(?:ß|ss)e", r"mein (?:vor|nach)?name (?:ist|lautet)",
+    r"mi chiamo", r"il mio nome è",
+    r"chamo-me", r"me chamo", r"(?:o )?meu nome é",
+    r"jag heter", r"mitt (?:för|efter)?namn är",
+    r"jmenuj[iu] se", r"(?:mé |moje )jméno je",
 )  # fmt: skip
 _LABELS: Final = (
     r"(?:full |first |last |account )?name", r"naam", r"nom", r"prénom", r"nombre", r"imi[eę] i nazwisko", r"nazwisko",
@@ -72,11 +72,20 @@ _NOT_NAMES: Final = _words(
 _MAX_WORDS: Final = 5
 
 
+# "in the name of": of an idea as well, so that only a capital letter makes it a person's.
+_IN_NAME_OF: Final = re.compile(
+    r"(?<!\w)(?:in the name of|op naam van|t\.n\.v\.|tnv|au nom de|a nombre de|na nazwisko|auf den namen|a nome di|"
+    r"em nome de|i namnet|na jméno)\s*:?\s+",
+    re.IGNORECASE,
+)
+
+
 def find_names(text: str) -> Iterator[Span]:
     """Stated names, and every other place where a stated name of two or more letters stands again."""
     stated = [
         *(_name_at(text, found.end()) for found in _INTRODUCTION.finditer(text)),
         *(_name_at(text, found.end()) for found in _LABEL.finditer(text)),
+        *(_capitalised_at(text, found.end()) for found in _IN_NAME_OF.finditer(text)),
         *(_signature_at(text, found.end()) for found in _SIGN_OFF.finditer(text)),
     ]
     spans = {span for span in stated if span is not None}
@@ -85,6 +94,11 @@ def find_names(text: str) -> Iterator[Span]:
         if len(name) > 1 and name[0].isupper():
             for found in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text):
                 yield Span(found.start(), found.end(), Kind.NAME)
+
+
+def _capitalised_at(text: str, position: int) -> Span | None:
+    span = _name_at(text, position)
+    return span if span is not None and text[span.start].isupper() else None
 
 
 def _signature_at(text: str, position: int) -> Span | None:

@@ -93,7 +93,8 @@ def _next_name(kind: Kind, counters: dict[Kind, int], used: set[str]) -> str:
 
 def _find(text: str, language: str | None, country: str | None, known: Mapping[str, str]) -> list[Span]:
     """Spans that do not overlap, in order; the more telling kind wins."""
-    taken: list[Span] = []
+    # A placeholder that somebody typed and that stands for something already is a value itself.
+    taken = [Span(*found.span(), Kind(found[1])) for found in PLACEHOLDER.finditer(text) if found[0] in known]
 
     def take(spans: list[Span]) -> None:
         for span in spans:
