@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -46,17 +46,20 @@ class FakeTimeline:
     """Implements ports.Timeline in memory."""
 
     events: dict[str, TimelineEvent] = field(default_factory=dict)
+    positions: dict[str, int] = field(default_factory=dict)
     failure: Exception | None = None
 
-    async def write(self, event: TimelineEvent) -> None:
+    async def write(self, event: TimelineEvent, position: int) -> None:
         if self.failure is not None:
             raise self.failure
         self.events[str(event.event_id)] = event
+        self.positions[str(event.event_id)] = position
 
     async def read(self, conversation_id: str) -> list[Entry]:
         if self.failure is not None:
             raise self.failure
-        return in_order([entry_of(e) for e in self.events.values() if e.conversation_id == conversation_id])
+        found = [(key, e) for key, e in self.events.items() if e.conversation_id == conversation_id]
+        return in_order([entry_of(event, self.positions.get(key, 0)) for key, event in found])
 
     async def known(self, event_ids: Sequence[str]) -> set[str]:
         if self.failure is not None:
@@ -71,8 +74,11 @@ class FakeConversations:
     documents: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     asked_since: list[datetime] = field(default_factory=list)
     failure: Exception | None = None
+    refused: Exception | None = None
 
     async def conversation_document(self, conversation_id: str) -> Mapping[str, Any]:
+        if self.refused is not None:
+            raise self.refused
         if self.failure is not None:
             raise self.failure
         return self.documents[conversation_id]
@@ -84,3 +90,10 @@ class FakeConversations:
         for conversation_id, document in self.documents.items():
             if document["updated_at"] >= since.timestamp():
                 yield conversation_id
+
+
+async def until(holds: Callable[[], object], seconds: float = 5.0) -> None:
+    """Waits until something holds; fails when it does not within the time."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 (what is waited for is anything at all, no event of asyncio)
+            await asyncio.sleep(0.001)

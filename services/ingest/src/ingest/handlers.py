@@ -116,5 +116,5 @@ class TimelineHandler:
         self._timeline = timeline
 
     async def handle(self, record: Record, state: Any, tools: Tools) -> Outcome[Any]:
-        await self._timeline.write(record.value)
+        await self._timeline.write(record.value, record.offset)
         return Outcome()

@@ -46,8 +46,8 @@ class EventSink(Protocol):
 class Timeline(Protocol):
     """The events of conversations, by conversation."""
 
-    async def write(self, event: TimelineEvent) -> None:
-        """Writes an event; writing it again changes nothing."""
+    async def write(self, event: TimelineEvent, position: int) -> None:
+        """Writes an event with its offset; writing it again adds nothing."""
         ...
 
     async def read(self, conversation_id: str) -> list[Entry]:

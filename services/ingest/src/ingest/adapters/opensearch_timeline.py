@@ -28,6 +28,7 @@ _MAPPING: Final[Mapping[str, Any]] = {
             "conversation_id": {"type": "keyword"},
             "type": {"type": "keyword"},
             "occurred_at": {"type": "date"},
+            "position": {"type": "long"},
             "record": {"type": "object", "enabled": False},
         },
     },
@@ -68,13 +69,14 @@ class OpenSearchTimeline:
         if answer.status_code == 400 and "resource_already_exists_exception" not in answer.text:
             raise FatalError(f"OpenSearch refuses the index {INDEX}: {_reason(answer)}")
 
-    async def write(self, event: TimelineEvent) -> None:
+    async def write(self, event: TimelineEvent, position: int) -> None:
         # Written to first, OpenSearch would make an index of its own, in which every word can be searched.
         async with self._creating:
             if not self._has_index:
                 await self.create_index()
                 self._has_index = True
-        await self._call("PUT", f"/{INDEX}/_doc/{quote(str(event.event_id))}", body=document_of(event))
+        body = document_of(event, position)
+        await self._call("PUT", f"/{INDEX}/_doc/{quote(str(event.event_id))}", body=body)
 
     async def read(self, conversation_id: str) -> list[Entry]:
         query = {

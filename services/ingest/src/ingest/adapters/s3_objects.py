@@ -47,7 +47,8 @@ def open_text(body: _Readable) -> BinaryIO:
     """The document behind a body, unpacked when it is gzip (told by its first bytes, not by its name)."""
     buffered = io.BufferedReader(_Raw(body), _BUFFER_BYTES)
     if buffered.peek(2)[:2] == _GZIP_MAGIC:
-        return cast(BinaryIO, io.BufferedReader(gzip.GzipFile(fileobj=buffered), _BUFFER_BYTES))
+        # Without a larger buffer around it: what that had read would be lost where the data turn out damaged.
+        return cast(BinaryIO, gzip.GzipFile(fileobj=buffered))
     return cast(BinaryIO, buffered)
 
 

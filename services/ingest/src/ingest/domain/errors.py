@@ -38,7 +38,15 @@ def document_error(field: str, detail: str) -> DocumentError:
 
 def problems_of(error: ValidationError) -> list[FieldProblem]:
     """The problems of a pydantic error, without the values that it was given."""
+    items = error.errors(include_input=False, include_url=False, include_context=False)
+    places = [item["loc"] for item in items]
     return [
         FieldProblem(".".join(str(part) for part in item["loc"]) or "document", item["msg"])
-        for item in error.errors(include_input=False, include_url=False, include_context=False)
+        for item in items
+        # A list whose items are wrong is told to be too short besides: that would only mislead.
+        if item["type"] != "too_short" or not any(_is_within(place, item["loc"]) for place in places)
     ]
+
+
+def _is_within(place: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
+    return len(place) > len(outer) and place[: len(outer)] == outer

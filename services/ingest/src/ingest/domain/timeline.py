@@ -62,23 +62,30 @@ _RANK: Final[Mapping[EntryType, int]] = {entry_type: rank for rank, entry_type i
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event of a conversation with what it is."""
+    """One event of a conversation with what it is.
+
+    Attributes:
+        position: Offset in its topic: the order of two that happened at the same time, as a channel that
+            counts in seconds tells it.
+    """
 
     type: EntryType
     event: TimelineEvent
+    position: int = 0
 
 
-def entry_of(event: TimelineEvent) -> Entry:
-    return Entry(_TYPE_OF[type(event)], event)
+def entry_of(event: TimelineEvent, position: int = 0) -> Entry:
+    return Entry(_TYPE_OF[type(event)], event, position)
 
 
-def document_of(event: TimelineEvent) -> dict[str, Any]:
-    """The index document of an event; its id is the event id, so that writing it again changes nothing."""
+def document_of(event: TimelineEvent, position: int) -> dict[str, Any]:
+    """The index document of an event; its id is the event id, so that writing it again adds nothing."""
     return {
         "event_id": str(event.event_id),
         "conversation_id": event.conversation_id,
         "type": str(_TYPE_OF[type(event)]),
         "occurred_at": event.occurred_at.isoformat(),
+        "position": position,
         "record": event.model_dump(mode="json"),
     }
 
@@ -90,7 +97,8 @@ def entry_from_document(document: Mapping[str, Any]) -> Entry:
         pydantic.ValidationError: The document was written by a version that knew another record.
     """
     entry_type = EntryType(document["type"])
-    return Entry(entry_type, _MODEL_OF[entry_type].model_validate(document["record"]))
+    event = _MODEL_OF[entry_type].model_validate(document["record"])
+    return Entry(entry_type, event, int(document.get("position", 0)))
 
 
 def in_order(entries: Sequence[Entry]) -> list[Entry]:
@@ -107,7 +115,7 @@ def in_order(entries: Sequence[Entry]) -> list[Entry]:
             moments[key] = max(own, moment_of(cause, depth + 1)) if cause and depth < 64 else own
         return moments[key]
 
-    return sorted(entries, key=lambda entry: (moment_of(entry), _RANK[entry.type]))
+    return sorted(entries, key=lambda entry: (moment_of(entry), _RANK[entry.type], entry.position))
 
 
 def state_of(entries: Sequence[Entry]) -> ConversationState:
