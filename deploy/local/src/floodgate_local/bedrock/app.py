@@ -37,7 +37,6 @@ from floodgate_local.bedrock.wire import (
 
 SERVER_NAME: Final = "floodgate-local-bedrock"
 MODEL_HEADER: Final = {"x-floodgate-model": "local"}
-MAX_BODY_BYTES: Final = 25_000_000
 
 _log = logging.getLogger(SERVER_NAME)
 

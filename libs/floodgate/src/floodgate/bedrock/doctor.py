@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Final, Literal
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import boto3
 import structlog
 from botocore.config import Config
-from keyflow.errors import KeyflowError
+from keyflow.errors import KeyflowError, PoisonMessageError
 from pydantic import BaseModel
 
 from floodgate.bedrock.contract import ModelRequest, Prompt
@@ -67,12 +67,13 @@ class Doctor:
     Args:
         settings: What the services would run with.
         today: For the age of the price table.
+        session: Makes the boto3 clients; a new session when left out.
     """
 
-    def __init__(self, settings: BedrockSettings, today: Callable[[], date] = date.today) -> None:
+    def __init__(self, settings: BedrockSettings, today: Callable[[], date] = date.today, session: Any = None) -> None:
         self._settings = settings
         self._today = today
-        self._session = boto3.session.Session()
+        self._session = session or boto3.session.Session()
         self._endpoint = ""
         self.is_local = False
         self._model_name = ""
@@ -133,24 +134,21 @@ class Doctor:
 
     def _check_access(self) -> Finding:
         model_id = self._settings.model_id
-        bare = _bare(model_id)
-        client = self._client("bedrock")
+        bare, client = _bare(model_id), self._client("bedrock")
         try:
-            with translate_boto_errors("GetFoundationModel", bare):
-                details = client.get_foundation_model(modelIdentifier=bare)["modelDetails"]
-                if bare != model_id:
+            details = _foundation_model(client, bare, must_be_listed=bare == model_id)
+            if bare != model_id:
+                with translate_boto_errors("GetInferenceProfile", model_id):
                     client.get_inference_profile(inferenceProfileIdentifier=model_id)
         except ModelAccessError as error:
-            if "access denied" in str(error):
-                return Finding(
-                    "model access", "warn", "not allowed to look the model up; the call below decides",
-                    "allow bedrock:GetFoundationModel and bedrock:GetInferenceProfile",
-                )  # fmt: skip
-            raise
+            if "access denied" not in str(error):
+                raise
+            remedy = "allow bedrock:GetFoundationModel and bedrock:GetInferenceProfile"
+            return Finding("model access", "warn", "not allowed to look the model up; the call below decides", remedy)
         self._model_name = str(details.get("modelName", ""))
         if details.get("modelLifecycle", {}).get("status") == "LEGACY":
             return Finding("model access", "warn", f"{model_id} is marked legacy", "plan the change to a newer model")
-        return Finding("model access", "ok", f"{model_id} ({self._model_name})")
+        return Finding("model access", "ok", f"{model_id} ({self._model_name or 'by its inference profile'})")
 
     def _check_quota(self) -> Finding:
         remedy = "allow servicequotas:ListServiceQuotas, or look in the Service Quotas console under Amazon Bedrock"
@@ -245,6 +243,18 @@ class Doctor:
         endpoint = self._endpoint if self.is_local else None
         with translate_boto_errors("client", str(service)):
             return self._session.client(service, region_name=self._region(), endpoint_url=endpoint, config=config)
+
+
+def _foundation_model(client: Any, model_id: str, *, must_be_listed: bool) -> Mapping[str, Any]:
+    # A model may be reachable through a profile in a region that does not list the model itself.
+    try:
+        with translate_boto_errors("GetFoundationModel", model_id):
+            details: Mapping[str, Any] = client.get_foundation_model(modelIdentifier=model_id)["modelDetails"]
+            return details
+    except (ModelAccessError, PoisonMessageError):
+        if must_be_listed:
+            raise
+        return {}
 
 
 def _silent_log() -> Any:
