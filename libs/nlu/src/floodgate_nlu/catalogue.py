@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import yaml
 
+UNDETERMINED: Final = "und"
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -17,7 +18,7 @@ class Category:
 
     id: str
     path: str
-    titles: tuple[str, ...]
+    titles: Mapping[str, str]
     examples: tuple[str, ...]
     workflow: str | None
 
@@ -72,10 +73,17 @@ def _category(path: Path, entry: Mapping[str, Any]) -> Category:
     return Category(
         str(identifier),
         str(entry.get("path") or identifier),
-        tuple(_texts(entry.get("title"))),
+        _by_language(entry.get("title")),
         tuple(_texts(entry.get("examples"))),
         str(workflow) if workflow else None,
     )
+
+
+def _by_language(value: Any) -> dict[str, str]:
+    """One text per language; a plain text stands under its language unknown, "und"."""
+    if isinstance(value, Mapping):
+        return {str(language): str(text) for language, text in value.items()}
+    return {UNDETERMINED: str(value)} if value else {}
 
 
 def _texts(value: Any) -> list[str]:

@@ -74,7 +74,7 @@ def _add_cues(scores: dict[str, float], turn: Turn, weight: float, language: str
     if turn.by_customer:
         unhappy = bool(found.get("unhappy_end"))
         scores[RESOLVED] += weight * (1.2 if found.get("solved") and not unhappy else 0.0)
-        scores[PENDING] += weight * (1.0 if unhappy else 0.5 if found.get("pending") else 0.0)
+        scores[PENDING] += weight * (0.5 if unhappy or found.get("pending") else 0.0)
         return
     scores[RESOLVED] += weight * (1.0 if found.get("solved") else 0.0)
     scores[ESCALATED] += weight * (2.2 if found.get("escalated") else 0.0)

@@ -1,26 +1,58 @@
 """The tool `summarize_interaction`: the features of a finished conversation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from floodgate_nlu import schema
-from floodgate_nlu.catalogue import Catalogue
-from floodgate_nlu.dialogue import Turn, resolution_of, satisfaction
+from floodgate_nlu.catalogue import UNDETERMINED, Catalogue, Category
+from floodgate_nlu.dialogue import Turn, cues, resolution_of, satisfaction
 from floodgate_nlu.generic import fill_property
+from floodgate_nlu.intents import IntentModel
+from floodgate_nlu.labels import LabelSet, pick_label, read_labels
 from floodgate_nlu.language import SERVED, identify
 from floodgate_nlu.prompting import part, parts, raw_part, user_text
 from floodgate_nlu.sentiment import NEUTRAL_BAND, polarity
-from floodgate_nlu.summaries import SUMMARY_CHARS, best_sentence, compose, contentful, template, without_personal_data
+from floodgate_nlu.summaries import (
+    SUMMARY_CHARS,
+    best_sentence,
+    compose,
+    contentful,
+    facts_in,
+    salience,
+    template,
+    without_personal_data,
+)
 from floodgate_nlu.taxonomy import ModelCache, Taxonomy, read_taxonomy, words_of
 from floodgate_nlu.text import clip, squeeze, tokens
 from floodgate_nlu.types import ModelCall, ToolSpec
 from floodgate_nlu.urgency import UrgencyRules
 
+_SPEAKING_AGENTS: Final = frozenset({"agent", "bot", "assistant", "admin"})
+_OUTCOME_BONUS: Final = 0.35
+_LATENESS_BONUS: Final = 0.3
+_QUESTION_MALUS: Final = 0.3
+_MAX_FACTS: Final = 3
+_MAX_FACT_CHARS: Final = 14
 _LANGUAGE_NAMES: Final = {
     "english": "en", "dutch": "nl", "french": "fr", "spanish": "es", "polish": "pl",
     "german": "de", "italian": "it", "portuguese": "pt", "swedish": "sv", "czech": "cs",
 }  # fmt: skip
-_LABEL_WEIGHT: Final = 0.35
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """All that is known about one conversation before it is put into the shape of the schema."""
+
+    turns: tuple[Turn, ...]
+    customer: str
+    language: str
+    wanted: str
+    about: str
+    categories: Mapping[str, float]
+    resolution: str
+    urgency: float
 
 
 class InteractionSummarizer:
@@ -30,71 +62,87 @@ class InteractionSummarizer:
         self._catalogue = catalogue
         self._models = models
         self._rules = rules
+        self._domain = lru_cache(maxsize=8)(self._read_domain)
+        self._labels = lru_cache(maxsize=16)(self._read_labels)
 
     def summarize(self, call: ModelCall, tool: ToolSpec) -> dict[str, Any]:
         """Fill every property of the tool's schema."""
-        prompt = user_text(call)
-        turns = read_turns(prompt)
-        customer = " ".join(turn.text for turn in turns if turn.by_customer) or " ".join(t.text for t in turns)
-        language = identify(customer, part(prompt, "language"))
-        resolution = resolution_of(turns, language)
-        specs = {n: schema.resolve(s, tool.schema) for n, s in schema.properties(tool.schema).items()}
+        found = self._find(call)
         filled: dict[str, Any] = {}
-        for name, spec in specs.items():
-            if name == "summary":
-                wanted = summary_language(prompt, call.system)
-                filled[name] = schema.fit_string(summarise(turns, wanted, _limit(spec)), spec)
-            elif name == "sentiment":
-                filled[name] = schema.choose([conversation_sentiment(turns, language)], spec)
-            elif name in {"primary_topic", "topic", "intent"}:
-                filled[name] = self._label(call.system, customer, spec)
-            elif name == "resolution_status":
-                filled[name] = schema.choose([resolution], spec)
-            elif name in {"urgency_score", "urgency"}:
-                filled[name] = schema.fit_number(self._rules.assess(customer).score, spec)
-            elif name == "csat_indicator":
-                filled[name] = schema.fit_number(satisfaction(turns, resolution, language), spec)
-            elif name == "language":
-                filled[name] = schema.choose([language, "unknown"], spec)
+        for name, raw in schema.properties(tool.schema).items():
+            spec = schema.resolve(raw, tool.schema)
+            if name in {"primary_topic", "topic", "intent"}:
+                filled[name] = self._label(call.system, found, spec)
             else:
-                filled[name] = fill_property(name, spec, customer)
+                filler = _FILLERS.get(name)
+                filled[name] = filler(found, spec) if filler else fill_property(name, spec, found.customer)
         return filled
 
-    def _label(self, system: str, text: str, spec: schema.Schema) -> Any:
-        """The closed set's value that the catalogue's classifier and the words of the value point at."""
-        closed = [str(value) for value in schema.enum_values(spec) if value is not None]
+    def _find(self, call: ModelCall) -> _Findings:
+        prompt = user_text(call)
+        turns = tuple(read_turns(prompt))
+        customer = " ".join(turn.text for turn in turns if turn.by_customer) or " ".join(t.text for t in turns)
+        language = identify(customer, part(prompt, "language"))
+        wanted = summary_language(prompt, call.system)
+        taxonomy, model = self._domain(call.system)
+        prediction = model.predict(customer) if model is not None and tokens(customer) else None
+        return _Findings(
+            turns,
+            customer,
+            language,
+            wanted,
+            _title(taxonomy.categories[prediction.best()[0]], wanted) if prediction else "",
+            prediction.probabilities if prediction else {},
+            resolution_of(turns, language),
+            self._rules.assess(customer).score,
+        )
+
+    def _label(self, system: str, found: _Findings, spec: schema.Schema) -> Any:
+        """The closed set's value that the categories of prompt and catalogue and the text's concepts point at."""
+        closed = tuple(str(value) for value in schema.enum_values(spec) if value is not None)
         if not closed:
-            return fill_property("topic", spec, text)
+            return fill_property("topic", spec, found.customer)
+        return pick_label(self._labels(system, closed), found.customer, found.categories)
+
+    def _read_domain(self, system: str) -> tuple[Taxonomy, IntentModel | None]:
         taxonomy = read_taxonomy(system, (), self._catalogue)
-        scores = self._mapped_scores(closed, taxonomy, text)
-        by_words = self._models.get([(words_of(value), value) for value in closed]).predict(text)
-        for value in closed:
-            scores[value] = scores.get(value, 0.0) + _LABEL_WEIGHT * by_words.nearest.get(value, 0.0)
-        return max(closed, key=lambda value: scores[value])
-
-    def _mapped_scores(self, closed: Sequence[str], taxonomy: Taxonomy, text: str) -> dict[str, float]:
-        """Probabilities of the catalogue's categories, added up under the values that they map to."""
         examples = taxonomy.examples()
-        if not examples or not tokens(text):
-            return {}
-        scores: dict[str, float] = {}
-        for category, probability in self._models.get(examples).predict(text).probabilities.items():
-            value = _mapped(category, taxonomy, closed)
-            if value is not None:
-                scores[value] = scores.get(value, 0.0) + probability
-        return scores
+        return taxonomy, self._models.get(examples) if examples else None
+
+    def _read_labels(self, system: str, closed: tuple[str, ...]) -> LabelSet:
+        return read_labels(closed, self._domain(system)[0])
 
 
-def _mapped(category: str, taxonomy: Taxonomy, closed: Sequence[str]) -> str | None:
-    """The value of the closed set for a category: its id, its path, or the value that shares most words."""
-    path = taxonomy.path_of(category)
-    for candidate in (category, path, *path.split("/")):
-        if candidate in closed:
-            return candidate
-    wanted = {word[:5] for word in tokens(words_of(f"{category} {path}"))}
-    shared = [len(wanted & {word[:5] for word in tokens(words_of(value))}) for value in closed]
-    best = max(shared, default=0)
-    return closed[shared.index(best)] if best > 0 else None
+def _title(category: Category, language: str) -> str:
+    """The category's name in this language; without one, the words of its id in English, else what there is."""
+    titles = category.titles
+    return titles.get(language) or (words_of(category.id) if language == "en" else titles.get(UNDETERMINED, ""))
+
+
+def _summary(found: _Findings, spec: schema.Schema) -> str:
+    limit = _limit(spec)
+    if found.wanted == found.language:
+        return summarise(found.turns, found.wanted, limit)
+    return report(found.turns, found.about, found.resolution, found.wanted, limit)
+
+
+def _csat(found: _Findings, spec: schema.Schema) -> float | int:
+    return schema.fit_number(satisfaction(found.turns, found.resolution, found.language), spec)
+
+
+def _urgency(found: _Findings, spec: schema.Schema) -> float | int:
+    return schema.fit_number(found.urgency, spec)
+
+
+_FILLERS: Final[Mapping[str, Callable[[_Findings, schema.Schema], Any]]] = {
+    "summary": _summary,
+    "sentiment": lambda found, spec: schema.choose([conversation_sentiment(found.turns, found.language)], spec),
+    "resolution_status": lambda found, spec: schema.choose([found.resolution], spec),
+    "urgency_score": _urgency,
+    "urgency": _urgency,
+    "csat_indicator": _csat,
+    "language": lambda found, spec: schema.choose([found.language, "unknown"], spec),
+}
 
 
 def read_turns(prompt: str) -> list[Turn]:
@@ -127,14 +175,43 @@ def _limit(spec: Mapping[str, Any]) -> int:
 
 
 def summarise(turns: Sequence[Turn], language: str, max_chars: int) -> str:
-    """A summary in the "Customer … Agent …" template."""
+    """A summary in the "Customer … Agent …" template, of sentences of the conversation."""
     customer = [s for turn in turns if turn.by_customer for s in contentful(turn.text)]
-    agent = [s for turn in turns if turn.role in {"agent", "bot", "assistant", "admin"} for s in contentful(turn.text)]
+    agent = [s for turn in turns if turn.role in _SPEAKING_AGENTS for s in contentful(turn.text)]
     asked = best_sentence(customer)
     if not asked:
         everything = without_personal_data(" ".join(turn.text for turn in turns))
         return clip(f"{template(language, 'wants')} {everything}", max_chars)
-    return compose(asked, best_sentence(agent, lead_bonus=0.0), language, max_chars)
+    return compose(asked, _best_answer(agent, language), language, max_chars)
+
+
+def _best_answer(sentences: Sequence[str], language: str) -> str:
+    """The agent's sentence that says most about the outcome; questions back to the customer say least."""
+    scores = salience(sentences, lead_bonus=0.0)
+    ranked = [
+        (
+            score
+            + _OUTCOME_BONUS * min(len(cues(text, language)), 1)
+            + _LATENESS_BONUS * position / len(sentences)
+            - _QUESTION_MALUS * ("?" in text),
+            -position,
+        )
+        for position, (score, text) in enumerate(zip(scores, sentences, strict=True))
+    ]
+    return sentences[-max(ranked)[1]] if ranked else ""
+
+
+def report(turns: Sequence[Turn], about: str, resolution: str, language: str, max_chars: int) -> str:
+    """A summary in another language than the conversation's: its subject, its figures and its outcome.
+
+    Nothing is translated: the subject is the catalogue's own title, the rest are template words and figures.
+    """
+    said = " ".join(without_personal_data(turn.text) for turn in turns if turn.by_customer)
+    figures = ", ".join(fact for fact in facts_in(said)[:_MAX_FACTS] if len(fact) <= _MAX_FACT_CHARS)
+    subject = about or template(language, "unknown_subject")
+    opening = template(language, "reports").replace("{topic}", f'"{subject}"' if about else subject)
+    mentioned = f" ({figures})" if figures else ""
+    return clip(f"{opening}{mentioned}. {template(language, resolution)}", max_chars)
 
 
 def conversation_sentiment(turns: Sequence[Turn], language: str) -> str:

@@ -38,6 +38,13 @@ class LocalModel:
         self._assessor = MessageAssessor(catalogue, models, rules)
         self._summarizer = InteractionSummarizer(catalogue, models, rules)
 
+    def warm_up(self) -> None:
+        """Load the lexicons and train on the catalogue now, so that the first call is as fast as the others."""
+        schema = {"type": "object", "properties": {"category": {"type": "string"}, "sentiment": {"type": "string"}}}
+        question = (ChatMessage("user", "<customer_message>Where is my order, please?</customer_message>"),)
+        for name in ("assess_message", "summarize_interaction", "read_slots"):
+            self.complete(ModelCall("", question, ToolSpec(name, "", schema), 100, {}))
+
     def complete(self, call: ModelCall) -> Completion:
         """Answer one call: the input of the forced tool, or text where no tool is given."""
         if call.tool is None:

@@ -127,6 +127,12 @@ def find_amount(text: str, *, bare_number: bool = False) -> float | None:
     return None
 
 
+def find_integer(text: str) -> int | None:
+    """The only whole number in a text; None where there are several."""
+    found = set(re.findall(r"(?<![\w.,])\d{1,9}(?![\w]|[.,]\d)", _PLACEHOLDER.sub(" ", text)))
+    return int(found.pop()) if len(found) == 1 else None
+
+
 def amounts_in(text: str) -> list[str]:
     """Every amount of money as it is written."""
     return [found.group(0) for found in _amount_pattern().finditer(text)]

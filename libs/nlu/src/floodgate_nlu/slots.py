@@ -16,6 +16,7 @@ from floodgate_nlu.slot_values import (
     find_choice,
     find_date,
     find_email,
+    find_integer,
     find_reference,
     find_yes_no,
     plain_answer,
@@ -121,6 +122,7 @@ def _value(slot: _Slot, message: str, today: date | None, *, only: bool) -> Any:
         "order_number": lambda: find_reference(message),
         "email": lambda: find_email(message),
         "date": lambda: find_date(message, today),
+        "integer": lambda: find_integer(message),
         "amount": lambda: find_amount(message, bare_number=only),
         "yes_no": lambda: find_yes_no(message),
         "choice": lambda: find_choice(message, slot.choices),
@@ -141,7 +143,9 @@ def _fit(value: Any, spec: Mapping[str, Any]) -> Any:
     if isinstance(value, bool):
         return value if wanted == "boolean" else _boolean_word(value, spec)
     if isinstance(value, int | float):
-        return schema.fit_number(float(value), spec) if wanted in {"number", "integer"} else f"{value:.2f}"
+        if wanted in {"number", "integer"}:
+            return schema.fit_number(float(value), spec)
+        return str(value) if isinstance(value, int) else f"{value:.2f}"
     closed = schema.enum_values(spec)
     if closed and value not in closed:
         return None

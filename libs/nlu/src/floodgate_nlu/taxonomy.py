@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
-from floodgate_nlu.catalogue import Catalogue, Category
+from floodgate_nlu.catalogue import UNDETERMINED, Catalogue, Category
 from floodgate_nlu.intents import IntentModel
 from floodgate_nlu.prompting import Element, part, parts
 from floodgate_nlu.text import squeeze
@@ -29,7 +29,7 @@ class Taxonomy:
         """(text, category) pairs: examples and titles, and the words of the id where there is nothing else."""
         pairs: list[tuple[str, str]] = []
         for category in self.categories.values():
-            texts = [*category.examples, *category.titles] or [words_of(category.id)]
+            texts = [*category.examples, *category.titles.values()] or [words_of(category.id)]
             pairs += [(text, category.id) for text in texts]
         return pairs
 
@@ -63,7 +63,7 @@ def read_taxonomy(system: str, closed: Sequence[str], catalogue: Catalogue) -> T
         categories[name] = Category(
             name,
             path or (known.path if known else name),
-            tuple(pieces[:1]) + (known.titles if known else ()),
+            ({UNDETERMINED: pieces[0]} if pieces else {}) | dict(known.titles if known else {}),
             tuple(pieces[1:]) + (known.examples if known else ()),
             workflow or (known.workflow if known else None),
         )
