@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sqlite3
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from floodgate_local.featurestore.groups import FeatureGroup
 from floodgate_local.featurestore.store import Store
 
 HOST: Final = "127.0.0.1"
+GROUPS_VARIABLE: Final = "FLOODGATE_FEATURE_GROUPS"
 
 
 class StartError(ValueError):
@@ -87,8 +89,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m floodgate_local.featurestore", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--state-dir", type=Path, required=True)
+    default = os.environ.get(GROUPS_VARIABLE)
     parser.add_argument(
-        "--feature-groups", type=Path, help="JSON list of groups to declare, as CreateFeatureGroup takes them"
+        "--feature-groups",
+        type=Path,
+        default=Path(default) if default else None,
+        help=f"JSON list of groups to declare, as CreateFeatureGroup takes them (default: ${GROUPS_VARIABLE})",
     )
     return parser
 
