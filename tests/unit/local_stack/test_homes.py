@@ -14,6 +14,12 @@ from floodgate_local.errors import BrokenDownloadError, DiskError
 from floodgate_local.lockfile import Lock
 
 
+@pytest.fixture(autouse=True)
+def no_jvm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Homes here are of a few bytes; what a JVM does with real ones is for the integration tests."""
+    monkeypatch.setattr(artifacts, "_FINISH", {})
+
+
 def lock_of(**folders: Any) -> Lock:
     return Lock("x", {name.replace("__", "/"): tuple(files) for name, files in folders.items()})
 

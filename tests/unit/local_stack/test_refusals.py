@@ -94,7 +94,6 @@ def test_every_component_listens_on_loopback_only(component: Any, tmp_path: Path
     ports = {name: 20_000 + n for n, name in enumerate(component.port_names)}
     place = Place(data=tmp_path, home=tmp_path, ports=ports)
     (tmp_path / "log").mkdir()
-    (tmp_path / "log" / "meta.properties").touch()
     component.prepare(place)
     written = [*component.command(place)]
     written += [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]

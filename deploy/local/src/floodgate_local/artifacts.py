@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from floodgate_local import opensearch_home
+from floodgate_local import kafka_home, opensearch_home
 from floodgate_local.errors import DiskError, LockfileError, explain_os_error
 from floodgate_local.fetch import ArtifactStore, Fetcher
 from floodgate_local.lockfile import Lock, LockedArtifact, lock_path, read_lock
@@ -23,8 +23,10 @@ from floodgate_local.state import locked
 JVM_COMPONENTS: Final = ("kafka", "apicurio", "opensearch")
 
 # Raised when what is made of the same files changes, so that older homes are not taken for newer ones.
-_ASSEMBLY_VERSION: Final = 2
+_ASSEMBLY_VERSION: Final = 3
 _ARCHIVES: Final = ("tar.gz", "zip")
+# What turns the files of the lock into a home.
+_FINISH: Final = {"kafka": kafka_home.finish_home, "opensearch": opensearch_home.finish_home}
 # Archives are there twice while they are unpacked; jars are linked, not copied.
 _SPACE_FACTOR: Final = 2.2
 
@@ -130,9 +132,8 @@ class Homes:
             (building / folder).mkdir(parents=True)
             for file in files:
                 _link_or_unpack(self._store.path(file), file, building / folder)
-        if component == "opensearch":
-            opensearch_home.finish_home(building)
-            shutil.rmtree(building / "compiler")
+        if component in _FINISH:
+            _FINISH[component](building)
 
     def _drop_archives(self, component: str) -> None:
         """An archive is of no use once it is unpacked; linked jars cost nothing."""
@@ -144,7 +145,10 @@ class Homes:
 def _link_or_unpack(source: Path, file: LockedArtifact, folder: Path) -> None:
     if file.coordinate.packaging == "tar.gz":
         with tarfile.open(source) as archive:
-            archive.extractall(folder, filter="data")
+            # The first releases of Python 3.11 have no filters; the archive is the verified one either way.
+            if hasattr(tarfile, "data_filter"):
+                archive.extraction_filter = tarfile.data_filter
+            archive.extractall(folder)  # noqa: S202 - verified against the lock
         return
     target = folder / file.coordinate.filename
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Final
@@ -33,6 +34,7 @@ def finish_home(home: Path) -> None:
         )
     _unpack_knn(home / "plugins" / "opensearch-knn")
     _build_polish(home)
+    shutil.rmtree(home / "compiler")
 
 
 def _write_descriptor(folder: Path, name: str, classname: str, version: str, extended: tuple[str, ...] = ()) -> None:

@@ -8,13 +8,10 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from floodgate_local.components.base import Component, Place, jvm_environment, listens
-from floodgate_local.errors import ComponentFailedError
-from floodgate_local.java import COMMON_OPTIONS, java_executable, run_to_end
+from floodgate_local.java import COMMON_OPTIONS, java_executable
+from floodgate_local.kafka_home import new_log_folder
 from floodgate_local.state import LOOPBACK
 
-# Any base64 UUID; one stack is one cluster, and its data never meets another's.
-_CLUSTER_ID: Final = "Zmxvb2RnYXRlLWxvY2FsMQ"
-_FORMAT_TIMEOUT_SECONDS: Final = 60
 _PROBE_TIMEOUT_SECONDS: Final = 1.0
 
 
@@ -27,32 +24,26 @@ class Kafka(Component):
     stop_grace_seconds = 20.0
 
     def prepare(self, place: Place) -> None:
-        """Write the configuration and format the log folder, once.
-
-        Raises:
-            ComponentFailedError: The log folder cannot be formatted.
-        """
+        """Write the configuration; a new stack gets a formatted log folder."""
         (place.data / "tmp").mkdir(parents=True, exist_ok=True)
-        config = place.data / "server.properties"
-        config.write_text(_properties(place), encoding="utf-8")
-        if (place.data / "log" / "meta.properties").exists():
-            return
-        arguments = ("format", "--ignore-formatted", "--cluster-id", _CLUSTER_ID, "--config", str(config))
-        output, succeeded = run_to_end(
-            [*_java(place, heap="128m"), "kafka.tools.StorageTool", *arguments],
-            timeout_seconds=_FORMAT_TIMEOUT_SECONDS,
-            environment=jvm_environment(place.data),
-        )
-        if not succeeded:
-            raise ComponentFailedError(
-                "Kafka's log folder cannot be formatted",
-                "see below; `floodgate stack up --fresh` starts with empty data",
-                log_tail=output[-2000:],
-            )
+        (place.data / "server.properties").write_text(_properties(place), encoding="utf-8")
+        if not (place.data / "log").exists():
+            new_log_folder(place.installed, place.data / "log")
 
     def command(self, place: Place) -> list[str]:
         """See `Component`."""
-        return [*_java(place, heap="512m"), "kafka.Kafka", str(place.data / "server.properties")]
+        return [
+            str(java_executable()),
+            *COMMON_OPTIONS,
+            *("-Xms64m", "-Xmx512m"),
+            f"-Djava.io.tmpdir={place.data / 'tmp'}",
+            "-Dorg.slf4j.simpleLogger.showDateTime=true",
+            "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+            "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
+            *("-cp", f"{place.installed / 'libs'}/*"),
+            *("kafka.Kafka", str(place.data / "server.properties")),
+        ]
 
     def environment(self, place: Place) -> dict[str, str]:
         """See `Component`."""
@@ -74,20 +65,6 @@ class Kafka(Component):
             return bool(client.list_topics(timeout=_PROBE_TIMEOUT_SECONDS).brokers)
         except KafkaException:
             return False
-
-
-def _java(place: Place, *, heap: str) -> list[str]:
-    return [
-        str(java_executable()),
-        *COMMON_OPTIONS,
-        *("-Xms64m", f"-Xmx{heap}"),
-        f"-Djava.io.tmpdir={place.data / 'tmp'}",
-        "-Dorg.slf4j.simpleLogger.showDateTime=true",
-        "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
-        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-        "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
-        *("-cp", f"{place.installed / 'libs'}/*"),
-    ]
 
 
 def _properties(place: Place) -> str:

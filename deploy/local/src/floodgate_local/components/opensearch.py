@@ -57,7 +57,6 @@ class OpenSearch(Component):
             *COMMON_OPTIONS,
             *("-Xms256m", "-Xmx512m"),
             LOCALE_PROVIDERS,
-            "--sun-misc-unsafe-memory-access=allow",
             f"-Djava.io.tmpdir={place.data / 'tmp'}",
             f"-Djna.tmpdir={place.data / 'tmp'}",
             "-Dfile.encoding=UTF-8",
