@@ -240,6 +240,17 @@ def test_groups_are_described_listed_and_deleted(store_client: Any, make_client:
         get(store_client)
 
 
+def test_features_can_be_added_to_a_group_that_has_records(store_client: Any, make_client: Callable[..., Any]) -> None:
+    sagemaker = make_client("sagemaker")
+    store_client.put_record(FeatureGroupName=NAME, Record=record())
+    added = {"FeatureName": "mood", "FeatureType": "String"}
+    sagemaker.update_feature_group(FeatureGroupName=NAME, FeatureAdditions=[added])
+    store_client.put_record(FeatureGroupName=NAME, Record=record(event_time=LATE, mood="calm"))
+    assert get(store_client)["mood"] == "calm"
+    with pytest.raises(ClientError, match="name a feature twice"):
+        sagemaker.update_feature_group(FeatureGroupName=NAME, FeatureAdditions=[added])
+
+
 def test_a_request_without_a_signature_is_refused(server: Any) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         fetch(server, f"/FeatureGroup/{NAME}?RecordIdentifierValueAsString=a")

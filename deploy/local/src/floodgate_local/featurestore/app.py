@@ -128,6 +128,8 @@ class _Surface:
                 return json_response(self._service.describe_group(name, region))
             case "ListFeatureGroups":
                 return json_response(self._service.list_groups(region))
+            case "UpdateFeatureGroup":
+                return json_response(self._service.update_group(body, region))
             case "DeleteFeatureGroup":
                 self._service.delete_group(name)
                 return json_response({})

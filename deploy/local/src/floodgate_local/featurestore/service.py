@@ -178,6 +178,25 @@ class FeatureStore:
             "FeatureGroupStatus": "Created",
         }
 
+    def update_group(self, body: Mapping[str, Any], region: str) -> dict[str, Any]:
+        """UpdateFeatureGroup: features can be added, never changed or removed.
+
+        Raises:
+            AwsError: 400 for an unknown group or a feature that is there already.
+        """
+        check_body("sagemaker", "UpdateFeatureGroup", body)
+        name = _plain(body["FeatureGroupName"])
+        found = self._store.group(name)
+        if found is None:
+            raise AwsError(400, "ResourceNotFound", _not_found(name))
+        definition = dict(found[0])
+        additions = body.get("FeatureAdditions") or []
+        definition["FeatureDefinitions"] = [*definition["FeatureDefinitions"], *additions]
+        FeatureGroup.from_definition(definition)
+        self._store.declare_group(definition)
+        self._groups.pop(name, None)
+        return {"FeatureGroupArn": _arn(name, region)}
+
     def list_groups(self, region: str) -> dict[str, Any]:
         """ListFeatureGroups, all on one page."""
         described = [self.describe_group(name, region) for name in self._store.group_names()]
