@@ -147,6 +147,8 @@ class FakeShop:
         self.done.append((call, arguments, effect.idempotency_key))
         planned = self.outcomes.get(call)
         if isinstance(planned, CallResult):
+            if planned.outcome is CallOutcome.FAILED:
+                return EffectResult(effect, "expired")
             if planned.outcome is CallOutcome.UNKNOWN:
                 return EffectResult(effect, "failed", {"error": "shop: ReadTimeout"})
             value = {"outcome": str(planned.outcome), "code": planned.code, "value": dict(planned.value)}
@@ -284,7 +286,9 @@ def chat(library: Library, shop: FakeShop) -> Callable[..., Conversation]:
         settings = AgentSettings()
         reader = FakeReader()
         writer = Writer(library, settings.reply_ttl_seconds, "0.1.0")
-        handler = AgentHandler(library, shop, reader, settings, writer)
+        handler = AgentHandler(
+            library, shop, reader, settings, writer=writer, now_ms=lambda: int(NOW.timestamp() * 1000)
+        )
         return Conversation(handler, shop, reader, workflow, language, **changes)
 
     return start

@@ -127,7 +127,7 @@ async def test_no_orders_and_a_silent_shop_are_handed_over(chat, shop):
         (CallResult(CallOutcome.REFUSED, code="order_pending"), "backend_refused", ActionStatus.REFUSED, "myself"),
         (CallResult(CallOutcome.NOT_FOUND), "backend_refused", ActionStatus.REFUSED, "myself"),
         (CallResult(CallOutcome.UNKNOWN), "backend_failed", ActionStatus.UNKNOWN, "don't know for certain"),
-        (CallResult(CallOutcome.FAILED), "backend_failed", ActionStatus.FAILED, "don't know for certain"),
+        (CallResult(CallOutcome.FAILED), "backend_failed", ActionStatus.FAILED, "couldn't finish"),
     ],
 )
 async def test_every_answer_to_the_refund_is_told_honestly(chat, shop, result, reason, status, words):

@@ -114,7 +114,7 @@ async def test_a_look_up_without_an_answer_is_handed_over(chat, shop, call, outc
         (CallResult(CallOutcome.REFUSED, code="event_over"), "backend_refused", ActionStatus.REFUSED, "over"),
         (CallResult(CallOutcome.REFUSED, code="account_frozen"), "backend_refused", ActionStatus.REFUSED, "myself"),
         (CallResult(CallOutcome.UNKNOWN), "backend_failed", ActionStatus.UNKNOWN, "don't know for certain"),
-        (CallResult(CallOutcome.FAILED), "backend_failed", ActionStatus.FAILED, "don't know for certain"),
+        (CallResult(CallOutcome.FAILED), "backend_failed", ActionStatus.FAILED, "couldn't finish"),
     ],
 )
 async def test_every_answer_to_the_resend_is_told_honestly(chat, shop, result, reason, status, words):

@@ -10,6 +10,7 @@ from floodgate.bedrock import BedrockModel, BedrockSettings
 from floodgate.catalogue import Catalogue, load_catalogue
 from floodgate.events import Pseudonyms
 from floodgate.events.serde import AvroSerde
+from floodgate.events.times import now_ms
 from floodgate.service import Service, make_processor
 from floodgate.settings import CatalogueSettings, PrivacySettings, RegistrySettings, load
 from keyflow.errors import FatalError
@@ -57,7 +58,7 @@ def bootstrap(
         bedrock = BedrockSlotReader(BedrockModel(load(BedrockSettings)))
         reader, prompt = bedrock, bedrock.prompt
     writer = Writer(library, settings.reply_ttl_seconds, version("floodgate-agent"), prompt)
-    handler = AgentHandler(library, shop, reader, settings, writer)
+    handler = AgentHandler(library, shop, reader, settings, writer=writer, now_ms=now_ms)
     processor = make_processor(
         NAME,
         ("support.verdicts", "support.messages"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
@@ -38,6 +39,7 @@ from agent.writing import Ending, Turn, Writer
 log = get_logger(__name__)
 
 SHOP: Final = "shop"
+VERDICTS: Final = "support.verdicts"
 
 UNVERIFIED: Final = Ending(
     HandedOver("not_verified", "Verify who the user is; then do what they ask."), "wf_common_not_verified"
@@ -65,13 +67,16 @@ class AgentHandler:
         backend: Backend,
         reader: SlotReader,
         settings: AgentSettings,
+        *,
         writer: Writer,
+        now_ms: Callable[[], int],
     ) -> None:
         self._library = library
         self._backend = backend
         self._reader = reader
         self._settings = settings
         self._writer = writer
+        self._now_ms = now_ms
 
     async def handle(self, record: Record, state: AgentState | None, tools: Tools) -> Outcome[AgentState]:
         """Handles a verdict, or follows what happens to the conversation.
@@ -257,16 +262,18 @@ class AgentHandler:
             return Outcome()
         log.warning("agent.fallback", reason=reason, event_id=str(verdict.event_id))
         run, case = self._run_and_case(verdict, state)
-        event = self._writer.ending(record.key, case, run, OUT_OF_TIME, record.timestamp_ms)
+        event = self._writer.ending(record.key, case, run, OUT_OF_TIME, self._now_ms())
         noted = state.noted(str(verdict.event_id))
         return Outcome((event,), noted.model_copy(update={"run": None, "case": None}))
 
     def on_poison(self, failed: FailedRecord, record: Record | None) -> tuple[Emit, ...]:
         """A record that goes to the dead letters leaves its conversation with a human, not with an operator."""
         value = record.value if record is not None else None
-        if isinstance(value, Message) or (isinstance(value, Verdict) and value.decision is not Decision.AUTOMATE):
+        screened_only = isinstance(value, Verdict) and value.decision is not Decision.AUTOMATE
+        if failed.topic != VERDICTS or screened_only:
+            # Messages are the firewall's to answer for; other decisions carry their own hand-over.
             return ()
-        event = self._writer.poisoned(failed, value if isinstance(value, Verdict) else None)
+        event = self._writer.poisoned(failed, value if isinstance(value, Verdict) else None, self._now_ms())
         return () if event is None else (event,)
 
 
@@ -316,5 +323,7 @@ def _call_result(result: EffectResult) -> CallResult:
             )
         case "refused":
             return CallResult(CallOutcome.REFUSED, code="not_allowed")
+        case "expired" if not result.maybe_repeated:
+            return CallResult(CallOutcome.FAILED, code="expired")  # it was never tried
         case _:
             return CallResult(CallOutcome.UNKNOWN, code=result.status)

@@ -117,7 +117,7 @@ class Writer:
         record = escalation_record(key, case, moment, ending.need, team=team, run=run, reply_text=text)
         return Emit(ESCALATIONS, key, record)
 
-    def poisoned(self, failed: FailedRecord, verdict: Verdict | None) -> Emit | None:
+    def poisoned(self, failed: FailedRecord, verdict: Verdict | None, now_ms: int) -> Emit | None:
         """The hand-over of a conversation whose record cannot be processed; None when nobody knows which one."""
         key = (failed.raw_key or b"").decode(errors="ignore")
         if not key:
@@ -134,7 +134,7 @@ class Writer:
                 contact_verified=False,
                 language=self._library.catalogue.default_language,
             )
-        return self.ending(key, case, None, Ending(need, TROUBLE), failed.timestamp_ms)
+        return self.ending(key, case, None, Ending(need, TROUBLE), now_ms)
 
     def _text(self, turn: Turn) -> str:
         return "\n\n".join(self._library.render(said, turn.case.language) for said in turn.says)

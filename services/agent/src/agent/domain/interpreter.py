@@ -189,6 +189,8 @@ def _on_call(context: Context, run: Run, event: CallReturned) -> Transition:
     if isinstance(step, LookUpStep):
         return _go(context, _at(run, _after_look_up(step, result.outcome)), ())
     run = with_action(run, step.call, event)
+    if result.outcome is CallOutcome.FAILED:
+        return _trouble(run, f"{run.step}: was not done")
     return _go(context, _at(run, _after_act(step, result.outcome)), ())
 
 

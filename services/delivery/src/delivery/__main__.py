@@ -1,0 +1,10 @@
+"""`python -m delivery` runs the service."""
+
+from __future__ import annotations
+
+from floodgate.service import run
+
+from delivery.bootstrap import build
+
+if __name__ == "__main__":
+    run(build())

@@ -1,0 +1,1 @@
+"""The channels: Intercom, a signed webhook, and callers who poll."""
