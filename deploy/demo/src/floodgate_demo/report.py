@@ -19,7 +19,7 @@ class Expected:
     Attributes:
         messages: User messages that the front door acknowledged.
         interaction_lines: Lines dropped into the bucket.
-        closed_conversations: Conversations that a human closed: each becomes an interaction.
+        closed_conversations: Conversations that were closed: each becomes an interaction.
         broken_raw: Unreadable records put onto the raw topic.
         replies_shown: Automated replies that Intercom shows; more than were decided would be repeats.
     """

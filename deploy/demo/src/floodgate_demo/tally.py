@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -189,13 +188,3 @@ class Follower:
         topic, value = str(message.topic()), message.value()
         if isinstance(value, bytes):
             self.seen.add(topic, self._serde.decode(topic, value), message.timestamp()[1])
-
-
-def wait_until(condition: Any, deadline_seconds: float, step_seconds: float = 0.05) -> bool:
-    """Polls a condition; False when the deadline came first."""
-    deadline = time.monotonic() + deadline_seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(step_seconds)
-    return bool(condition())
