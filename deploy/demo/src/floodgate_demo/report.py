@@ -122,13 +122,13 @@ def account(seen: Seen, expected: Expected) -> tuple[list[str], int, int]:
     missing(expected.messages - len(seen.messages), "messages acknowledged at the front door are not on the topic")
     missing(sum(1 for event_id in seen.messages if not seen.verdicts.get(event_id)), "messages have no verdict")
     edge = [letter for letter in letters if letter.origin_topic.startswith("s3://")]
-    arrived = len(seen.interactions) + len(edge)
+    interactions = set(seen.interaction_keys.values())
+    arrived = len(interactions) + len(edge)
     awaited = expected.interaction_lines + expected.closed_conversations
     missing(awaited - arrived, "interactions are neither on the topic nor in the dead letters")
     failed = {(letter.key or b"").decode() for letter in letters if letter.service == "summarizer"}
-    unsummarised = [
-        key for event_id, key in seen.interaction_keys.items() if not seen.summaries.get(event_id) and key not in failed
-    ]
+    summarised = {str(summary.interaction_id) for items in seen.summaries.values() for summary in items}
+    unsummarised = interactions - summarised - failed
     missing(len(unsummarised), "interactions have neither a feature record nor a dead letter")
     raw = sum(1 for letter in letters if letter.origin_topic == "support.intercom.raw")
     missing(expected.broken_raw - raw, "broken raw records are not in the dead letters")
