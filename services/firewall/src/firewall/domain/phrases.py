@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-_WORD: Final = re.compile(r"\w+")
+# A combining accent belongs to its letter, also where a text is not composed.
+_WORD: Final = re.compile(r"[\w\u0300-\u036f]+")
 _BASE_LETTERS: Final = str.maketrans({"ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "œ": "oe", "đ": "d"})
 
 
