@@ -206,6 +206,7 @@ def _explain(origin: Origin, what: str, detail: Any) -> Problem:
 
 def _build_categories(sources: Sources, built: Built) -> list[Category]:
     found: list[Category] = []
+    built.named.setdefault("category", set()).update(_unreadable(sources, "categories"))
     for file in sources.under("categories"):
         category = _build_item(built, Origin(file), _CATEGORY, file.data, {})
         _check_name(built, file, "category")
@@ -247,8 +248,7 @@ def _is_mapping(built: Built, origin: Origin) -> bool:
 
 def _build_workflows(sources: Sources, built: Built) -> None:
     """Workflows stay raw: the agent gives them meaning and checks them."""
-    for name in _unreadable(sources, "workflows"):
-        built.named.setdefault("workflow", set()).add(name)
+    built.named.setdefault("workflow", set()).update(_unreadable(sources, "workflows"))
     for file in sources.under("workflows"):
         origin, key = Origin(file), PurePosixPath(file.name).stem
         if _register(built, origin, "workflow", key) and _is_mapping(built, origin):
