@@ -50,8 +50,8 @@ def main(arguments: Sequence[str]) -> int:
         os.setsid()
         raise_open_files()
         os.chdir(options.cwd)
-        if options.uid is not None:
-            _become(options.uid, options.gid, read_all=options.read_all)
+        if options.uid is not None and not _became(options.uid, options.gid, read_all=options.read_all):
+            return _EXIT_CANNOT_START
         os.execv(options.command[0], options.command)  # noqa: S606 - becoming the command is the purpose
     except OSError as error:
         sys.stderr.write(f"cannot start {options.command[0]}: {error}\n")
@@ -68,6 +68,17 @@ def raise_open_files() -> int:
     return soft
 
 
+def _became(uid: int, gid: int, *, read_all: bool) -> bool:
+    """Change user, or say why that is not allowed (a container may have taken root's right to)."""
+    try:
+        _become(uid, gid, read_all=read_all)
+    except OSError as error:
+        closed = " and keep its way into closed folders" if read_all else ""
+        sys.stderr.write(f"cannot change user{closed}: {error.strerror}\n")
+        return False
+    return True
+
+
 def _become(uid: int, gid: int, *, read_all: bool) -> None:
     """Change to an unprivileged user.
 
@@ -78,7 +89,7 @@ def _become(uid: int, gid: int, *, read_all: bool) -> None:
     if read_all:
         # Capabilities then outlive the change of user, and count for access(2) too, which the JVM asks
         # whether a file exists; without this bit access(2) drops them for every user but root.
-        _check(libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "keep capabilities")
+        _check(libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
@@ -86,19 +97,15 @@ def _become(uid: int, gid: int, *, read_all: bool) -> None:
         bit = 1 << _CAP_DAC_OVERRIDE
         header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
         data = (_CapabilityData * 2)(_CapabilityData(bit, bit, bit), _CapabilityData(0, 0, 0))
-        _check(libc.capset(ctypes.byref(header), ctypes.byref(data)), "keep CAP_DAC_OVERRIDE")
+        _check(libc.capset(ctypes.byref(header), ctypes.byref(data)))
         raised = libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE, 0, 0)
-        _check(raised, "pass CAP_DAC_OVERRIDE on")
+        _check(raised)
 
 
-def _check(result: int, what: str) -> None:
+def _check(result: int) -> None:
     if result != 0:
         error = ctypes.get_errno()
-        raise OSError(
-            error,
-            f"may not {what} ({os.strerror(error)}); run as an ordinary user, or set FLOODGATE_CACHE and "
-            "FLOODGATE_STATE to folders that every user can traverse",
-        )
+        raise OSError(error, os.strerror(error))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ _KNOWN_ENDS: Final = {
     "No space left on device": "the disk is full: free some space",
     "Address already in use": "another program took its port: stop that program",
     "No module named floodgate_local": "its package is not installed: run `make setup`",
+    "cannot change user": "root may not become another user here: run as an ordinary user (or, if it is about closed "
+    "folders, point FLOODGATE_CACHE and FLOODGATE_STATE at ones that every user may traverse)",
     "Too many open files": "run `ulimit -n 65536`",
     "Cannot allocate memory": "there is too little memory: end other programs",
 }
