@@ -7,7 +7,6 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-
 from floodgate.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[3]
