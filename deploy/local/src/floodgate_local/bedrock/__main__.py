@@ -50,6 +50,10 @@ def build(state_dir: Path, config_file: Path | None, catalogue_dir: Path | None)
     except OSError as error:
         raise ConfigError(f"cannot make the state directory {state_dir}: {error.strerror}") from error
     model = load_model(config.model, catalogue_dir)
+    warm_up = getattr(model, "warm_up", None)
+    if callable(warm_up):
+        # Trained before the server answers, so that nobody's first message waits for it.
+        warm_up()
     runtime = Runtime(model, Latency(config.latency), FaultInjector(config.faults), config.model_threads)
 
     def save_stats() -> None:
