@@ -1,0 +1,203 @@
+"""`floodgate dlq`: list, show and redrive dead letters."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from keyflow.errors import FatalError
+from rich.console import Console
+from rich.table import Table
+
+from floodgate.deadletters.decisions import Decision, LedgerEntry, decide
+from floodgate.deadletters.masking import description
+from floodgate.deadletters.reading import Letters
+from floodgate.deadletters.redrive import Redriver
+from floodgate.events import DeadLetter
+from floodgate.events.serde import AvroSerde
+from floodgate.settings import KafkaSettings, RegistrySettings, load
+
+app = typer.Typer(help="Records that could not be processed: look, fix, send back.", no_args_is_help=True)
+_console = Console(soft_wrap=True)
+_errors = Console(stderr=True, soft_wrap=True)
+
+ServiceOption = Annotated[str | None, typer.Option("--service", help="Only those of one service.")]
+ClassOption = Annotated[str | None, typer.Option("--error-class", help="Only those of one class, such as poison.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+@app.command("list")
+def list_letters(
+    service: ServiceOption = None,
+    error_class: ClassOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List dead letters, the newest last. Payloads are not shown."""
+    letters, _ = _open()
+    ledger = letters.ledger()
+    found = _select(letters.all(), service=service, error_class=error_class)[-limit:]
+    if as_json:
+        typer.echo(json.dumps([_summary(letter, ledger) for letter in found], indent=2))
+    else:
+        _console.print(_table(found, ledger))
+    _warn_unreadable(letters)
+
+
+@app.command()
+def show(
+    event_id: Annotated[str, typer.Argument(help="Event id of the dead letter; its beginning is enough.")],
+    unmask: Annotated[
+        bool, typer.Option("--unmask", help="Show the payload as it stood. This is written to support.audit.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit.")] = "",
+) -> None:
+    """Show one dead letter. Texts of the payload are masked."""
+    letters, redriver = _open()
+    letter = _one(letters.all(), event_id)
+    if unmask:
+        redriver.audit("unmask", letter.event_id, reason)
+    facts = description(letter, _serde(), unmask=unmask)
+    decision = decide(letter, letters.ledger())
+    facts["redrive"] = f"to {decision.topic}" if decision.topic else decision.refusal
+    typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def redrive(
+    event_ids: Annotated[list[str] | None, typer.Argument(help="Event ids; beginnings are enough.")] = None,
+    *,
+    service: ServiceOption = None,
+    error_class: ClassOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="All of --service that did not go back yet.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go back; send nothing.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; kept in the ledger and in the audit.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Send dead letters back to the service that failed; none goes back twice."""
+    letters, redriver = _open()
+    chosen = _choose(letters.all(), event_ids or [], service, error_class, everything=everything)
+    result = redriver.plan(chosen) if dry_run else redriver.redrive(chosen, reason=reason)
+    kept = [decision for decision in result.kept if not (everything and decision.done_before)]
+    if as_json:
+        typer.echo(json.dumps([_outcome(decision, dry_run=dry_run) for decision in (*result.sent, *kept)], indent=2))
+    else:
+        for decision in (*result.sent, *kept):
+            _console.print(_line(decision, dry_run=dry_run), markup=False, highlight=False)
+        verb = "would go back" if dry_run else "went back"
+        _console.print(f"{len(result.sent)} {verb}, {len(kept)} stayed.", highlight=False)
+    if kept and not everything:
+        raise typer.Exit(1)
+
+
+def _open() -> tuple[Letters, Redriver]:
+    settings, serde = load(KafkaSettings), _serde()
+    letters = Letters(settings, serde)
+    return letters, Redriver(settings, serde, letters, now=lambda: datetime.now(UTC), actor=getpass.getuser())
+
+
+def _serde() -> AvroSerde:
+    return AvroSerde(load(RegistrySettings).url)
+
+
+def _select(letters: Sequence[DeadLetter], *, service: str | None, error_class: str | None) -> list[DeadLetter]:
+    return [
+        letter for letter in letters if service in (None, letter.service) and error_class in (None, letter.error_class)
+    ]
+
+
+def _choose(
+    letters: Sequence[DeadLetter],
+    event_ids: Sequence[str],
+    service: str | None,
+    error_class: str | None,
+    *,
+    everything: bool,
+) -> list[DeadLetter]:
+    """What the command line names.
+
+    Raises:
+        FatalError: It names nothing, or two things at once.
+    """
+    if bool(event_ids) == everything:
+        raise FatalError("name event ids, or use --service NAME --all")
+    if everything and service is None:
+        raise FatalError("--all needs --service: letters go back to one service at a time")
+    if everything:
+        return _select(letters, service=service, error_class=error_class)
+    return [_one(letters, event_id) for event_id in dict.fromkeys(event_ids)]
+
+
+def _one(letters: Sequence[DeadLetter], event_id: str) -> DeadLetter:
+    """The letter whose id begins so.
+
+    Raises:
+        FatalError: There is none, or more than one.
+    """
+    found = [letter for letter in letters if str(letter.event_id).startswith(event_id.lower())]
+    if len(found) != 1:
+        said = "no dead letter" if not found else f"{len(found)} dead letters"
+        raise FatalError(f"{said} with an event id that begins with {event_id!r}; see `floodgate dlq list`")
+    return found[0]
+
+
+def _summary(letter: DeadLetter, ledger: dict[str, LedgerEntry]) -> dict[str, str | int]:
+    entry = ledger.get(str(letter.event_id))
+    return {
+        "event_id": str(letter.event_id),
+        "occurred_at": letter.occurred_at.isoformat(),
+        "service": letter.service,
+        "error_class": letter.error_class,
+        "error_type": letter.error_type,
+        "origin": _origin(letter),
+        "reason": letter.reason,
+        "attempts": letter.attempts,
+        "state": entry.action if entry else "open",
+    }
+
+
+def _table(letters: Sequence[DeadLetter], ledger: dict[str, LedgerEntry]) -> Table:
+    table = Table("event id", "when (UTC)", "service", "class", "from", "reason", "state")
+    for letter in letters:
+        entry = ledger.get(str(letter.event_id))
+        table.add_row(
+            str(letter.event_id)[:13],
+            letter.occurred_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+            letter.service,
+            letter.error_class,
+            _origin(letter),
+            letter.reason,
+            entry.action if entry else "open",
+        )
+    return table
+
+
+def _origin(letter: DeadLetter) -> str:
+    if letter.origin_partition >= 0:
+        return f"{letter.origin_topic}/{letter.origin_partition}/{letter.origin_offset}"
+    return f"{letter.origin_topic}:{letter.origin_offset}" if letter.origin_offset >= 0 else letter.origin_topic
+
+
+def _outcome(decision: Decision, *, dry_run: bool) -> dict[str, str]:
+    done = "would_redrive" if dry_run else "redriven"
+    return {
+        "event_id": str(decision.letter.event_id),
+        "outcome": done if decision.topic else "kept",
+        "topic": decision.topic or "",
+        "why": decision.refusal,
+    }
+
+
+def _line(decision: Decision, *, dry_run: bool) -> str:
+    if decision.topic is None:
+        return f"{decision.letter.event_id}: stays: {decision.refusal}"
+    return f"{decision.letter.event_id}: {'would go' if dry_run else 'went'} to {decision.topic}"
+
+
+def _warn_unreadable(letters: Letters) -> None:
+    if letters.unreadable:
+        _errors.print(f"{letters.unreadable} records of support.dead-letters could not be read as dead letters.")
