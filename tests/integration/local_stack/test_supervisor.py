@@ -45,7 +45,7 @@ class Server(Component):
         return [sys.executable, "-m", "http.server", str(place.ports[self.name]), "--bind", "127.0.0.1"]
 
     def is_ready(self, place: Place) -> bool:
-        return answers(place.url(self.name))
+        return answers(place.ports[self.name], "/")
 
 
 class NoHomes:

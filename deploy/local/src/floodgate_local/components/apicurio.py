@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from http.client import HTTPException
 from typing import Final
 
-import httpx
-
-from floodgate_local.components.base import Component, Place, answers, jvm_environment
+from floodgate_local.components.base import Component, Place, answers, jvm_environment, request
+from floodgate_local.errors import ComponentFailedError
 from floodgate_local.java import COMMON_OPTIONS, java_executable
 from floodgate_local.state import LOOPBACK
 
 API_PATH: Final = "/apis/ccompat/v7"
 _COMPATIBILITY: Final = "BACKWARD_TRANSITIVE"
-_TIMEOUT_SECONDS: Final = 10.0
+_TIMEOUT_SECONDS: Final = 30.0
 
 
 class Apicurio(Component):
@@ -54,10 +54,26 @@ class Apicurio(Component):
 
     def is_ready(self, place: Place) -> bool:
         """Whether the registry lists its subjects."""
-        return answers(f"{place.url('apicurio')}{API_PATH}/subjects")
+        return answers(place.ports["apicurio"], f"{API_PATH}/subjects")
 
     def settle(self, place: Place) -> None:
-        """Set the global compatibility, which a new registry has at NONE."""
-        url = f"{place.url('apicurio')}{API_PATH}/config"
-        with httpx.Client(timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
-            client.put(url, json={"compatibility": _COMPATIBILITY}).raise_for_status()
+        """Set the global compatibility, which a new registry has at NONE.
+
+        Raises:
+            ComponentFailedError: The registry refuses it or does not answer.
+        """
+        body = {"compatibility": _COMPATIBILITY}
+        port, path = place.ports["apicurio"], f"{API_PATH}/config"
+        try:
+            status = request(port, "PUT", path, body=body, timeout_seconds=_TIMEOUT_SECONDS)
+        except (OSError, HTTPException) as error:
+            raise _refused(type(error).__name__) from error
+        if status != 200:
+            raise _refused(f"HTTP {status}")
+
+
+def _refused(what: str) -> ComponentFailedError:
+    return ComponentFailedError(
+        f"apicurio does not take the compatibility {_COMPATIBILITY} ({what})",
+        "read its log with `floodgate stack logs apicurio`, then run `floodgate stack up` again",
+    )

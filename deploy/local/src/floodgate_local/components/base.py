@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Final
-
-import httpx
 
 from floodgate_local.state import LOOPBACK
 
@@ -32,10 +32,6 @@ class Place:
         if self.home is None:
             raise ValueError("this component has no installed home")
         return self.home
-
-    def url(self, port_name: str) -> str:
-        """The loopback address of one of the component's ports."""
-        return f"http://{LOOPBACK}:{self.ports[port_name]}"
 
 
 class Component(ABC):
@@ -91,12 +87,33 @@ def listens(port: int) -> bool:
         return False
 
 
-def answers(url: str) -> bool:
-    """Whether a GET of the URL is answered with success."""
+def answers(port: int, path: str) -> bool:
+    """Whether a GET on a loopback port is answered with success."""
     try:
-        return httpx.get(url, timeout=_PROBE_TIMEOUT_SECONDS, trust_env=False).is_success
-    except httpx.HTTPError:
+        return 200 <= request(port, "GET", path, timeout_seconds=_PROBE_TIMEOUT_SECONDS) < 300
+    except (OSError, HTTPException):
         return False
+
+
+def request(port: int, method: str, path: str, *, body: object = None, timeout_seconds: float) -> int:
+    """Send one request, with a JSON body if any, to a loopback port and return the status of the answer.
+
+    Plain `http.client`: probes are many while everything starts on few cores, and larger clients set up TLS
+    for each.
+
+    Raises:
+        OSError: Nothing listens there, or the answer took too long.
+        HTTPException: The answer is not HTTP.
+    """
+    connection = HTTPConnection(LOOPBACK, port, timeout=timeout_seconds)
+    try:
+        content = None if body is None else json.dumps(body)
+        connection.request(method, path, body=content, headers={"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+    finally:
+        connection.close()
 
 
 def jvm_environment(data: Path) -> dict[str, str]:

@@ -81,4 +81,4 @@ class OpenSearch(Component):
 
     def is_ready(self, place: Place) -> bool:
         """Whether the cluster has all its primary shards."""
-        return answers(f"{place.url('opensearch')}/_cluster/health?wait_for_status=yellow&timeout=1s")
+        return answers(place.ports["opensearch"], "/_cluster/health?wait_for_status=yellow&timeout=1s")

@@ -45,7 +45,7 @@ class PythonServer(Component):
 
     def is_ready(self, place: Place) -> bool:
         """Whether the server calls itself healthy."""
-        return answers(f"{place.url(self.main_port)}/healthz")
+        return answers(place.ports[self.main_port], "/healthz")
 
 
 class Bedrock(PythonServer):
@@ -81,4 +81,4 @@ class Moto(Component):
 
     def is_ready(self, place: Place) -> bool:
         """Whether moto's own API answers."""
-        return answers(f"{place.url(self.main_port)}/moto-api/data.json")
+        return answers(place.ports[self.main_port], "/moto-api/data.json")
