@@ -1,6 +1,6 @@
 """Phrase patterns that people can read, matched fast over all languages at once.
 
-A pattern is a sequence of pieces with `...` between them, which stands for up to four words. A piece is a few words,
+A pattern is a sequence of pieces with `...` between them, which stands for up to six words. A piece is a few words,
 or several alternatives separated by `|`; `stem*` matches any word with that beginning. Text and patterns are folded
 (no accents, lower case) before matching. The first word of a pattern is looked up in a dictionary, so that the time
 does not grow with the number of patterns.
@@ -14,7 +14,7 @@ from typing import Final, Generic, TypeVar
 from floodgate_nlu.text import fold
 
 _GAP: Final = "..."
-_GAP_WORDS: Final = 4
+_GAP_WORDS: Final = 6
 _SPLIT: Final = re.compile(r"[^\w*]+")
 
 Label = TypeVar("Label")

@@ -15,6 +15,7 @@ _PLACEHOLDER: Final = re.compile(r"<[A-Z_]+_\d+>")
 _REFERENCE: Final = re.compile(r"(?<![\w@.])#?([A-Za-z]{0,6}[-_ /]?\d[\dA-Za-z]*(?:[-_/]\d?[\dA-Za-z]+)*)(?![\w@])")
 _ISO_DATE: Final = re.compile(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b")
 _DAY_FIRST: Final = re.compile(r"\b(\d{1,2})[./-]\s?(\d{1,2})(?:[./-]\s?(\d{2,4}))?\b")
+_FULL_DATE: Final = re.compile(r"\b\d{1,2}[./-]\s?\d{1,2}[./-]\s?\d{2,4}\b")
 _NUMBER: Final = r"\d{1,3}(?:[ .,'\u00a0]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?"
 _ORDINAL: Final = r"(\d{1,2})(?:st|nd|rd|th|\.|º|ª|er|e)?"
 _MIN_REFERENCE_DIGITS: Final = 3
@@ -29,7 +30,7 @@ def find_email(text: str) -> str | None:
 def find_reference(text: str) -> str | None:
     """The likeliest order number: the token with the most digits that is no date, amount or address."""
     cleaned = _EMAIL.sub(" ", _PLACEHOLDER.sub(" ", text))
-    for pattern in (_ISO_DATE, _date_with_month(), _amount_pattern()):
+    for pattern in (_ISO_DATE, _FULL_DATE, _date_with_month(), _amount_pattern()):
         cleaned = pattern.sub(" ", cleaned)
     candidates = [
         found.group(1).strip(" -_/")
