@@ -113,6 +113,8 @@ class AgentHandler:
             run = interpreter.with_action(state.run, result.effect.payload["call"], returned)
             return self._end(key, state, state.case, run, ending=WORKFLOW_CHANGED, tools=tools)
         turn = self._turn(key, state.case, workflow, tools)
+        if state.carried_usage is not None:
+            turn.usage, turn.model_asked = state.carried_usage, True
         transition = interpreter.advance(turn.context, state.run, returned)
         return await self._drive(turn, state, transition, tools)
 
@@ -213,13 +215,16 @@ class AgentHandler:
 
     def _write_down(self, turn: Turn, state: AgentState, transition: Transition) -> Outcome[AgentState]:
         run, need = transition.run, transition.need
-        going_on = state.model_copy(update={"run": run})
-        ended = state.model_copy(update={"run": None, "case": None})
+        going_on = state.model_copy(update={"run": run, "carried_usage": None})
+        ended = state.model_copy(update={"run": None, "case": None, "carried_usage": None})
         write = self._writer
         match need:
             case NeedAct():
-                events = (write.reply(turn, run),) if turn.says else ()
-                return Outcome(events, going_on, self._effect(turn, need))
+                effect = self._effect(turn, need)
+                if turn.says:
+                    return Outcome((write.reply(turn, run),), going_on, effect)
+                carried = turn.usage if turn.model_asked else None
+                return Outcome((), going_on.model_copy(update={"carried_usage": carried}), effect)
             case AwaitUser():
                 return Outcome((write.reply(turn, run, waiting=need),), going_on)
             case HandedOver():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from floodgate.events import ModelUsage
 from pydantic import BaseModel, ConfigDict
 
 RECENT_EVENTS: Final = 50
@@ -82,10 +83,15 @@ class Case(StateModel):
 
 
 class AgentState(StateModel):
-    """Everything about one conversation."""
+    """Everything about one conversation.
+
+    Attributes:
+        carried_usage: What the model used before an action; told in the record that follows the action.
+    """
 
     recent_event_ids: tuple[str, ...] = ()
     human_joined: bool = False
+    carried_usage: ModelUsage | None = None
     run: Run | None = None
     case: Case | None = None
 
