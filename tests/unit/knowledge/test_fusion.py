@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from floodgate.knowledge import reciprocal_rank_fusion
+from floodgate.knowledge.fusion import spread
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,3 +52,15 @@ def test_agreement_beats_a_single_first_place() -> None:
 
 def test_an_item_that_stands_in_one_list_twice_counts_once() -> None:
     assert reciprocal_rank_fusion([["a", "a", "b"]]) == reciprocal_rank_fusion([["a", "b"]])
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers()), unique=True), st.integers(0, 8))
+def test_spreading_takes_the_best_of_each_kind_first_and_then_the_rest(
+    found: list[tuple[str, int]], limit: int
+) -> None:
+    chosen = spread(found, limit, key=lambda item: item[0])
+
+    kinds = list(dict.fromkeys(kind for kind, _ in found))
+    assert [kind for kind, _ in chosen][: len(kinds)] == kinds[:limit]
+    assert len(chosen) == min(limit, len(found))
+    assert len(set(chosen)) == len(chosen)

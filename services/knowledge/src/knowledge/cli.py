@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 import typer
 from floodgate.knowledge import Example, Passage
+from floodgate.telemetry import configure_logging
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -33,6 +34,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @contextmanager
 def _wired() -> Iterator[Knowledge]:
+    configure_logging("knowledge")
     knowledge = build()
     try:
         yield knowledge

@@ -15,6 +15,7 @@ from floodgate.catalogue.models import Catalogue
 from floodgate.catalogue.queries import CatalogueIndex
 from floodgate.knowledge.chunking import Chunk, chunk_articles
 from floodgate.knowledge.figures import record_outcome
+from floodgate.knowledge.fusion import spread
 from floodgate.knowledge.types import Example, Passage
 
 _WORD: Final = re.compile(r"[^\W_]+")
@@ -45,7 +46,8 @@ class FakeRetriever:
         allowed = [
             entry for entry in self._chunks if self._is_for(entry.item, language) and _holds_in(entry.item, country)
         ]
-        found = [_passage(entry.item, score) for entry, score in self._ranked(query, allowed)[:limit]]
+        ranked = [_passage(entry.item, score) for entry, score in self._ranked(query, allowed)]
+        found = spread(ranked, limit, key=lambda passage: passage.article_id)
         record_outcome("passages", language, found=len(found), in_language=_count(found, language))
         return found
 

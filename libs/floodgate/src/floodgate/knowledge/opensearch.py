@@ -13,7 +13,7 @@ from opensearchpy import OpenSearch
 from floodgate.knowledge.client import make_client
 from floodgate.knowledge.errors import opensearch_errors, status_error
 from floodgate.knowledge.figures import record_outcome
-from floodgate.knowledge.fusion import reciprocal_rank_fusion
+from floodgate.knowledge.fusion import reciprocal_rank_fusion, spread
 from floodgate.knowledge.indices import EXAMPLES_ALIAS, KNOWLEDGE_ALIAS, content_field, questions_field
 from floodgate.knowledge.types import Embed, Example, Passage
 
@@ -83,7 +83,8 @@ class OpenSearchRetriever:
         clause = _country_filter(country)
         rankings = await self._search(self._knowledge, query, language, _PASSAGE_FIELDS, clause)
         # Articles that are not there in this language compete on equal terms with those that are.
-        found = _fuse([hits for ranking in rankings for hits in ranking], _passage)[:limit]
+        fused = _fuse([hits for ranking in rankings for hits in ranking], _passage)
+        found = spread(fused, limit, key=lambda passage: passage.article_id)
         record_outcome("passages", language, found=len(found), in_language=_count(found, language))
         return found
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 import boto3
-import numpy as np
 from botocore import exceptions
 from botocore.config import Config
 from keyflow.errors import FatalError, OutageError, RetryableError
@@ -29,6 +29,7 @@ _VECTORS: Final = "vectors.jsonl"
 _MISSING: Final = frozenset({"NoSuchKey", "404"})
 _REFUSED: Final = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"})
 _DELETE_BATCH: Final = 1_000
+_FLOAT_BYTES: Final = 4
 
 
 def make_s3_client() -> S3Client:
@@ -179,13 +180,14 @@ def _lines(lines: Iterable[bytes]) -> bytes:
 
 
 def _pack(vector: Iterable[float]) -> str:
-    """Four bytes per number, as the index keeps them too."""
-    return base64.b64encode(np.asarray(list(vector), dtype="<f4").tobytes()).decode()
+    """Four bytes per number, little-endian, as the index keeps them too."""
+    numbers = list(vector)
+    return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
 
 
 def _unpack(packed: str) -> list[float]:
-    numbers: list[float] = np.frombuffer(base64.b64decode(packed), dtype="<f4").tolist()
-    return numbers
+    raw = base64.b64decode(packed)
+    return list(struct.unpack(f"<{len(raw) // _FLOAT_BYTES}f", raw))
 
 
 def _content_type(name: str) -> str:
