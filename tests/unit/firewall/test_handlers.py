@@ -73,7 +73,7 @@ async def test_the_pressed_button_of_a_redirect_is_the_users_answer(ask, message
     assert verdict.wants == "Get the tickets again."
     assert escalation is None
     assert len(model.requests) == 1
-    assert state.confirmed_path == "tickets/resend"
+    assert state.path_instead == "tickets/resend"
 
 
 async def test_the_button_for_a_person_brings_a_person(ask, message, answer):
@@ -145,6 +145,29 @@ async def test_a_resolved_case_has_no_open_question(ask, message, answer, model)
     _, _, state = await ask(_question(awaits=None, resolved=True), state)
     await ask(message(number=5), state, answer())
     assert len(model.requests) == 1
+
+
+async def test_after_a_resolved_case_the_old_path_binds_no_more(ask, message, answer):
+    _, _, state = await ask(message(), answer=answer())
+    _, _, state = await ask(_question(awaits=None, resolved=True), state)
+    other = answer(category="order_status", workflow="none", belongs_to_chosen_path=False, confidence=0.95)
+    verdict, _, state = await ask(message("and where is my other order", number=5), state, other)
+    assert (verdict.decision, verdict.matches_chosen_path) == (Decision.PASS, None)
+    verdict, _, _ = await ask(message("again", number=6, chosen_path="subscription/cancel"), state, other)
+    assert verdict.decision is Decision.REDIRECT
+
+
+async def test_a_path_that_the_channel_newly_names_wins_over_an_earlier_button(ask, message, answer):
+    said = answer(belongs_to_chosen_path=False)
+    verdict, _, state = await ask(message(chosen_path="subscription/cancel"), answer=said)
+    option = verdict.reply.options[0]
+    click = message("Button", number=1, clicked_option=str(option.option_id), chosen_path="subscription/cancel")
+    _, _, state = await ask(click, state)
+    same = message("still no tickets", number=2, chosen_path="subscription/cancel")
+    verdict, _, state = await ask(same, state, answer())
+    assert verdict.decision is Decision.AUTOMATE
+    verdict, _, _ = await ask(message("no tickets", number=3, chosen_path="tickets/order_status"), state, said)
+    assert verdict.decision is Decision.REDIRECT
 
 
 async def test_an_emergency_inside_an_answer_goes_to_a_human_at_once(ask, message, answer):

@@ -35,7 +35,11 @@ def after_agent_reply(state: ConversationState, reply: Reply) -> ConversationSta
     question = None
     if reply.awaits is not None and not reply.resolved and reply.workflow:
         question = OpenQuestion(workflow=reply.workflow, slot=reply.awaits, category=reply.category)
-    return state.model_copy(update={"question": question}).seen(reply.event_id)
+    changes: dict[str, Any] = {"question": question}
+    if reply.resolved:
+        # What comes next is a new wish: the path of the settled one says nothing about it.
+        changes |= {"path_instead": UNKNOWN_PATH, "redirect_count": 0, "offered": None}
+    return state.model_copy(update=changes).seen(reply.event_id)
 
 
 def after_ruling(
@@ -43,6 +47,10 @@ def after_ruling(
 ) -> ConversationState:
     """After a verdict on a message."""
     changes: dict[str, Any] = {"language": language or state.language}
+    if message.chosen_path != UNKNOWN_PATH:
+        changes["channel_path"] = message.chosen_path
+        if message.chosen_path != state.channel_path:
+            changes["path_instead"] = None
     if ruling.decision is Decision.REDIRECT and reply is not None and ruling.suggested_path is not None:
         changes["redirect_count"] = state.redirect_count + 1
         changes["offered"] = OfferedCase(
@@ -58,7 +66,7 @@ def after_ruling(
         changes |= {"waiting_for_human": True, "question": None, "offered": None}
     click = click_of(state, message)
     if click is not None:
-        changes |= {"offered": None, "confirmed_path": click.path}
+        changes |= {"offered": None, "path_instead": click.path}
     if ruling.decision is Decision.AUTOMATE and state.question is not None and "question" not in changes:
         answered_at = state.question.answered_at or message.occurred_at
         changes["question"] = state.question.model_copy(update={"answered_at": answered_at})
@@ -92,6 +100,8 @@ def question_of(state: ConversationState, at: datetime) -> Question | None:
 
 
 def path_of(state: ConversationState, message: Message) -> str:
-    """The path that holds: what the user last chose by our buttons, else what the channel says."""
-    confirmed = state.confirmed_path
-    return confirmed if confirmed is not None else (message.chosen_path or UNKNOWN_PATH)
+    """The path that holds: what the channel newly names, else what took its place, else what the channel says."""
+    renewed = message.chosen_path not in {state.channel_path, UNKNOWN_PATH}
+    if state.path_instead is not None and not renewed:
+        return state.path_instead
+    return message.chosen_path or UNKNOWN_PATH

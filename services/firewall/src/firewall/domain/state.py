@@ -37,12 +37,20 @@ class OfferedCase(_Frozen):
 
 
 class ConversationState(_Frozen):
-    """One conversation."""
+    """One conversation.
+
+    Attributes:
+        channel_path: Path that the channel named last.
+        path_instead: What holds in its place until the channel names another one: the path of our button that the
+            user pressed, or "unknown" once a case was resolved and the path has served its purpose.
+        waiting_for_human: It was handed over and nobody has come yet.
+    """
 
     recent_event_ids: tuple[UUID, ...] = ()
     redirect_count: int = 0
     offered: OfferedCase | None = None
-    confirmed_path: str | None = None
+    channel_path: str | None = None
+    path_instead: str | None = None
     language: str | None = None
     human_joined: bool = False
     waiting_for_human: bool = False
