@@ -12,7 +12,7 @@ from floodgate_nlu.patterns import PhraseMatcher
 from floodgate_nlu.resources import load_yaml, phrases
 from floodgate_nlu.text import sentences, strip_hidden, tokens
 
-INJECTION_THRESHOLD: Final = 0.4
+INJECTION_THRESHOLD: Final = 0.5
 _INJECTION: Final = frozenset({"strong", "weak"})
 _STRONG: Final = 0.9
 _WEAK: Final = 0.2

@@ -26,12 +26,15 @@ class Taxonomy:
     categories: Mapping[str, Category]
 
     def examples(self) -> list[tuple[str, str]]:
-        """(text, category) pairs: examples and titles, and the words of the id where there is nothing else."""
-        pairs: list[tuple[str, str]] = []
+        """(text, category) pairs: examples and titles, and the words of the id where there is nothing else.
+
+        They are sorted and distinct, so that a prompt that repeats the catalogue's titles trains no second model.
+        """
+        pairs: set[tuple[str, str]] = set()
         for category in self.categories.values():
             texts = [*category.examples, *category.titles.values()] or [words_of(category.id)]
-            pairs += [(text, category.id) for text in texts]
-        return pairs
+            pairs.update((text, category.id) for text in texts)
+        return sorted(pairs)
 
     def path_of(self, category: str) -> str:
         """The path where a category belongs."""
