@@ -60,6 +60,27 @@ def sample(type_: Any, named: dict[str, Any]) -> Any:
         return sample(type_[-1], named)
     if isinstance(type_, str):
         return sample(named[type_], named) if type_ in named else _PRIMITIVE[type_]
+    if type_["type"] == "record":
+        named[f"{type_.get('namespace', 'floodgate.support')}.{type_['name']}"] = type_
+        return {field["name"]: sample(field["type"], named) for field in type_["fields"]}
+    return _sample_of(type_, named)
+
+
+def _sample_of(type_: dict[str, Any], named: dict[str, Any]) -> Any:
+    match type_:
+        case {"type": "enum"}:
+            return type_["symbols"][0]
+        case {"type": "array"}:
+            return [sample(type_["items"], named)]
+        case {"type": "map"}:
+            return {"key": sample(type_["values"], named)}
+        case {"logicalType": "uuid"}:
+            return "00000000-0000-5000-8000-000000000001"
+        case _:
+            return _PRIMITIVE[type_["type"]]
+
+
+_PRIMITIVE[type_]
     kind = type_["type"]
     if kind == "record":
         named[f"{type_.get('namespace', 'floodgate.support')}.{type_['name']}"] = type_
