@@ -80,22 +80,6 @@ def _sample_of(type_: dict[str, Any], named: dict[str, Any]) -> Any:
             return _PRIMITIVE[type_["type"]]
 
 
-_PRIMITIVE[type_]
-    kind = type_["type"]
-    if kind == "record":
-        named[f"{type_.get('namespace', 'floodgate.support')}.{type_['name']}"] = type_
-        return {field["name"]: sample(field["type"], named) for field in type_["fields"]}
-    if kind == "enum":
-        return type_["symbols"][0]
-    if kind == "array":
-        return [sample(type_["items"], named)]
-    if kind == "map":
-        return {"key": sample(type_["values"], named)}
-    if type_.get("logicalType") == "uuid":
-        return "00000000-0000-5000-8000-000000000001"
-    return _PRIMITIVE[kind]
-
-
 _PRIMITIVE: dict[str, Any] = {
     "string": "text – ż",
     "long": 1_795_000_000_000,
