@@ -135,9 +135,17 @@ def kinds_of(part: Mapping[str, Any], rules: IntercomRules) -> tuple[MessageKind
 def _contact_kinds(part: Mapping[str, Any], part_type: object) -> tuple[MessageKind, ...]:
     if part_type == "close":
         return (MessageKind.CLOSED,)
-    if part_type in _SPOKEN and (said(part) or clicked_button(part) or attachment_count(part)):
+    if part_type in _SPOKEN and (_has_text(part) or clicked_button(part) or attachment_count(part)):
         return (MessageKind.USER_MESSAGE,)
     return ()
+
+
+def _has_text(part: Mapping[str, Any]) -> bool:
+    """Whether something is said; on the webhook's path, so markup is only parsed where there is some."""
+    body = part.get("body")
+    if isinstance(body, str) and body.strip() and "<" not in body:
+        return True
+    return bool(said(part))
 
 
 def _human_took_over(part: Mapping[str, Any], part_type: object, speaker: Speaker, rules: IntercomRules) -> bool:

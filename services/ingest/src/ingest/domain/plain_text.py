@@ -68,4 +68,5 @@ def plain_text(body: str | None) -> str:
         collector.close()
         text = "".join(collector.pieces)
     lines = (_SPACES.sub(" ", line).strip() for line in text.replace("\r\n", "\n").split("\n"))
-    return _LONE_SURROGATES.sub("\ufffd", _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip())
+    joined = _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
+    return joined if joined.isascii() else _LONE_SURROGATES.sub("\ufffd", joined)
