@@ -1,0 +1,206 @@
+"""The agent as a process of its own on the real local stack, and the handler on a real shop without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from floodgate.events import (
+    Decision,
+    Escalation,
+    Message,
+    MessageKind,
+    Misuse,
+    Pseudonyms,
+    Reply,
+    Verdict,
+    edge_event_id,
+)
+from floodgate.events.serde import AvroSerde
+from floodgate.events.times import from_ms, now_ms
+from floodgate.service import EventProducer
+from floodgate.settings import KafkaSettings
+from floodgate_local.state import repository_root
+
+OUTPUTS = ("support.replies", "support.escalations", "support.dead-letters")
+CATEGORIES = {
+    "resend_tickets": "resend_tickets",
+    "cancel_subscription": "cancel_subscription",
+    "refund_order": "refund_tickets",
+}
+DEADLINE_SECONDS = 60.0
+
+
+@dataclass
+class AgentProcess:
+    """`python -m agent` in a consumer group of its own."""
+
+    env: dict[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen([sys.executable, "-m", "agent"], env=self.env, stdout=out, stderr=out)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(20)
+
+    def stop(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(40)
+        finally:
+            self.process.kill()
+        assert code == 0, self.log.read_text()[-4_000:]
+
+
+@dataclass
+class Desk:
+    """What the firewall would write for one customer, and everything that comes out for that conversation."""
+
+    serde: AvroSerde
+    consumer: Consumer
+    servers: str
+    shop: httpx.Client
+    pseudonyms: Pseudonyms
+    customer: int = 1
+    workflow: str = "resend_tickets"
+    language: str = "en"
+    conversation: str = field(default_factory=lambda: f"rest:{uuid.uuid4().hex}")
+    seen: list[Any] = field(default_factory=list)
+
+    def verdict(self, text: str, **changes: Any) -> Verdict:
+        message = Message(
+            **{
+                "event_id": uuid.uuid4(),
+                "occurred_at": from_ms(now_ms()),
+                "conversation_id": self.conversation,
+                "kind": MessageKind.USER_MESSAGE,
+                "channel": "rest",
+                "contact_id": self.pseudonyms.contact_id("customer", f"cust-{self.customer:04d}"),
+                "contact_verified": True,
+                "text": text,
+            }
+            | changes
+        )
+        return Verdict(
+            event_id=edge_event_id("test", str(message.event_id)),
+            occurred_at=from_ms(now_ms()),
+            causation_id=message.event_id,
+            conversation_id=self.conversation,
+            decision=Decision.AUTOMATE,
+            message=message,
+            category=CATEGORIES[self.workflow],
+            misuse=Misuse.NONE,
+            urgent=False,
+            urgency=0.1,
+            workflow=self.workflow,
+            wants="The customer wants help.",
+            confidence=0.9,
+            explanation="test",
+            language=self.language,
+        )
+
+    def send(self, verdict: Verdict) -> None:
+        async def write() -> None:
+            producer = EventProducer(KafkaSettings(bootstrap_servers=self.servers), self.serde)
+            await producer.send("support.verdicts", verdict.conversation_id, verdict)
+            await producer.close()
+
+        asyncio.run(write())
+
+    def say(self, text: str, **changes: Any) -> Reply | Escalation:
+        """Sends a turn and waits for the answer to it."""
+        before = len(self.records())
+        self.send(self.verdict(text, **changes))
+        return self.await_records(before + 1)[-1]
+
+    def click(self, value: str) -> Reply | Escalation:
+        options = self.records()[-1].reply.options
+        option = next(option for option in options if option.value == value)
+        return self.say(option.label, clicked_option=str(option.option_id))
+
+    def records(self) -> list[Any]:
+        """What came out for this conversation so far."""
+        for record in self.consumer.consume(500, timeout=0.2):
+            value = record.value()
+            if record.error() is None and value is not None and record.key() == self.conversation.encode():
+                self.seen.append(self.serde.decode(record.topic(), value))
+        return self.seen
+
+    def await_records(self, count: int) -> list[Any]:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while len(found := self.records()) < count:
+            assert time.monotonic() < deadline, f"{len(found)} of {count} records"
+        return found
+
+    def actions(self, verdict: Verdict | None = None) -> list[dict[str, Any]]:
+        """What the shop's journal holds for this customer."""
+        journal = self.shop.get("/_local/actions").raise_for_status().json()["actions"]
+        mine = [entry for entry in journal if entry["contact_id"] == f"cust-{self.customer:04d}"]
+        return [
+            entry for entry in mine if verdict is None or entry["idempotency_key"].startswith(str(verdict.event_id))
+        ]
+
+    def fault(self, **rule: Any) -> None:
+        self.shop.put("/_local/faults", json={"rules": [rule]}).raise_for_status()
+
+
+@pytest.fixture(scope="module")
+def agent_env(stack_env: dict[str, str]) -> dict[str, str]:
+    return {
+        **os.environ,
+        "FLOODGATE_CATALOGUE_DIR": str(repository_root() / "catalogue"),
+        "FLOODGATE_KAFKA_GROUP_PREFIX": f"test-{uuid.uuid4().hex[:8]}.",
+        "FLOODGATE_SHOP_TIMEOUT_SECONDS": "3",
+    }
+
+
+@pytest.fixture(scope="module")
+def agent(agent_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentProcess]:
+    service = AgentProcess(agent_env, tmp_path_factory.mktemp("agent") / "log")
+    service.start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def open_desk(stack_env: dict[str, str]) -> Iterator[Callable[..., Desk]]:
+    servers = stack_env["FLOODGATE_KAFKA_BOOTSTRAP_SERVERS"]
+    consumer = Consumer(
+        {"bootstrap.servers": servers, "group.id": uuid.uuid4().hex, "isolation.level": "read_committed"}
+    )
+    ends = []
+    for topic, metadata in consumer.list_topics(timeout=20).topics.items():
+        if topic in OUTPUTS:
+            for partition in metadata.partitions:
+                place = TopicPartition(topic, partition)
+                ends.append(TopicPartition(topic, partition, consumer.get_watermark_offsets(place, timeout=20)[1]))
+    consumer.assign(ends)
+    serde = AvroSerde(stack_env["FLOODGATE_SCHEMA_REGISTRY_URL"])
+    shop = httpx.Client(base_url=stack_env["FLOODGATE_SHOP_BASE_URL"], timeout=10)
+    pseudonyms = Pseudonyms(stack_env["FLOODGATE_PSEUDONYM_KEY"].encode())
+
+    def one(**changes: Any) -> Desk:
+        return Desk(serde, consumer, servers, shop, pseudonyms, **changes)
+
+    yield one
+    shop.delete("/_local/faults")
+    shop.close()
+    consumer.close()
