@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from firewall.domain.assessment import Assessment
+from firewall.domain.local_policy import decide_unscreened, decide_without_model
 from firewall.domain.phrases import Hit
-from firewall.domain.policy import decide, decide_unscreened, decide_without_model
+from firewall.domain.policy import decide
 from firewall.domain.signals import Signal
 from firewall.domain.situation import Click, Question, Situation
 from firewall.domain.text_rules import TextState
@@ -104,6 +105,12 @@ WITH_MODEL = [
      "automate", None, None),
     ("an answer that is an injection", {"signals": frozenset({Signal.INJECTION}), "question": QUESTION},
      {"misuse": Misuse.INJECTION}, "quarantine", "injection", "later"),
+    ("asks for a person", {"asks_for_person": True}, {}, "escalate", "asked_for_person", "tickets"),
+    ("asks for a person by a generic path", {"asks_for_person": True, "chosen_path": "other"}, {"confidence": 0.2},
+     "escalate", "asked_for_person", "general"),
+    ("asks for a person again", {"asks_for_person": True, "waiting_for_human": True}, {}, "pass", None, "tickets"),
+    ("an emergency that asks for a person", {"asks_for_person": True, "rule_hits": (TAKEOVER,)}, {},
+     "escalate", "urgent", "trust_safety"),
     ("handed over before: not automated", {"waiting_for_human": True}, {}, "pass", None, "tickets"),
     ("handed over before: not redirected", {"waiting_for_human": True, "chosen_path": "other"}, {},
      "pass", None, "tickets"),

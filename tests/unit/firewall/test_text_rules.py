@@ -8,6 +8,7 @@ import pytest
 from firewall.domain.phrases import PhraseIndex
 from firewall.domain.signals import Signal, find_signals
 from firewall.domain.text_rules import CUT_MARK, TextState, clean, tells_language
+from firewall.domain.wishes import asks_for_person
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -165,6 +166,45 @@ def test_ordinary_messages_give_no_signal(text):
 def test_much_hidden_text_is_a_signal():
     text = "hello" + "\u200b" * 5
     assert find_signals(text, clean(text, max_chars=LIMIT)) == {Signal.HIDDEN_TEXT}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I want to speak to a real person",
+        "Give me a human please",
+        "no bots!",
+        "Kan ik een medewerker spreken?",
+        "ik wil graag met een mens praten",
+        "Je voudrais parler à quelqu'un",
+        "quiero hablar con una persona",
+        "Chcę porozmawiać z człowiekiem",
+        "Ich möchte mit einem Menschen sprechen",
+        "Vorrei parlare con un operatore",
+        "Quero falar com uma pessoa",
+        "Jag vill prata med en människa",
+        "Chci mluvit s člověkem",
+    ],
+)
+def test_asking_for_a_person_in_so_many_words_is_understood(text):
+    assert asks_for_person(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The ticket is for one person",
+        "Someone else got my ticket",
+        "Ik heb iemand gesproken en nog geen tickets",
+        "Je veux changer la personne sur le billet",
+        "quiero cambiar el nombre de la persona",
+        "Bilet dla jednej osoby",
+        "Mein Mitarbeiter hat die Karten",
+        "Vorrei due biglietti per una persona con disabilità",
+    ],
+)
+def test_speaking_of_people_is_not_asking_for_one(text):
+    assert not asks_for_person(text)
 
 
 PHRASES = PhraseIndex([("hacked", "mon compte a été piraté"), ("die", "I don't want to live"), ("fire", "fire")])

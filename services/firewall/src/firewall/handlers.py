@@ -35,8 +35,9 @@ from keyflow import (
 
 from firewall.domain.assessment import interpret
 from firewall.domain.following import after_agent_reply, after_notice, after_ruling
+from firewall.domain.local_policy import decide_unscreened, decide_without_model
 from firewall.domain.planning import plan
-from firewall.domain.policy import decide, decide_unscreened, decide_without_model
+from firewall.domain.policy import decide
 from firewall.domain.records import Findings, escalation_of, model_usage, unreadable_escalation, verdict_of
 from firewall.domain.ruling import Ruling
 from firewall.domain.screen import LanguageIdentifier, Reading, Screen

@@ -1,6 +1,6 @@
-"""The policy: what happens to a message. Pure, and ordered: the first rule that holds decides.
+"""The policy for assessed messages: pure, ordered, the first rule that holds decides.
 
-Two entries: `decide_without_model` for what needs no assessment, `decide` for the rest.
+What needs no assessment is decided in `local_policy`.
 """
 
 from __future__ import annotations
@@ -8,36 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from floodgate.catalogue import PERSON_PATH, Automation, CatalogueIndex, Category, Thresholds, UrgencyRule
+from floodgate.catalogue import PERSON_PATH, Automation, CatalogueIndex, Category, Thresholds
 from floodgate.events import Decision, Misuse, Priority
 
 from firewall.domain.assessment import Assessment
+from firewall.domain.local_policy import ESCALATED, answered, urgent_by_rules, urgent_ruling
 from firewall.domain.ruling import Ruling
 from firewall.domain.signals import Signal
-from firewall.domain.situation import Click, Question, Situation
+from firewall.domain.situation import Situation
 from firewall.domain.teams import default_team, low_priority_team, team_of_path
-from firewall.domain.text_rules import TextState
 
 MAX_NEIGHBOUR_BUTTONS: Final = 2
-_ESCALATED: Final = "escalated"
-_ESCALATED_URGENT: Final = "escalated_urgent"
 _QUARANTINE: Final = "quarantine_polite"
-_CERTAIN: Final = 1.0
-
-
-def decide_without_model(situation: Situation, index: CatalogueIndex) -> Ruling | None:
-    """The ruling where no model has to be asked; None where one has to."""
-    if situation.human_joined:
-        return Ruling(Decision.PASS, "A colleague has this conversation, so automation is silent until it closes.")
-    if situation.rule_hits:
-        return None
-    if situation.click is not None:
-        return _clicked(situation, situation.click, index)
-    if situation.question is not None and not situation.signals:
-        return _answered(situation.question)
-    if situation.text_state is not TextState.WORDS:
-        return _unreadable(situation, index)
-    return None
 
 
 def decide(situation: Situation, assessment: Assessment, index: CatalogueIndex) -> Ruling:
@@ -48,6 +30,7 @@ def decide(situation: Situation, assessment: Assessment, index: CatalogueIndex) 
         or _misuse(case)
         or _answer_after_all(case)
         or _already_handed_over(case)
+        or _asks_for_person(case)
         or _contradicted(case)
         or _sensitive_elsewhere(case)
         or _unsure(case)
@@ -65,29 +48,6 @@ def decide(situation: Situation, assessment: Assessment, index: CatalogueIndex) 
         confidence=assessment.confidence,
         wants=assessment.wants,
         evidence=ruling.evidence or assessment.evidence,
-    )
-
-
-def decide_unscreened(situation: Situation, index: CatalogueIndex, cause: str) -> Ruling:
-    """The ruling when no model could be asked in time: local rules, then a human.
-
-    Args:
-        situation: What is known without a model.
-        index: The catalogue.
-        cause: Ends the sentence "… because …".
-    """
-    settled = decide_without_model(situation, index)
-    if settled is not None:
-        return settled
-    if situation.rule_hits:
-        return _urgent_by_rules(situation, index)
-    return Ruling(
-        Decision.ESCALATE,
-        f"Not screened because {cause}, so a colleague takes it.",
-        reason_code="not_screened",
-        team=team_of_path(situation.chosen_path, index),
-        template=_ESCALATED,
-        misuse=Misuse.UNKNOWN,
     )
 
 
@@ -135,7 +95,12 @@ class _Case:
     @property
     def team(self) -> str | None:
         """The team of the category, else of the chosen path, else the general one."""
-        return self.category.team if self.category else team_of_path(self.situation.chosen_path, self.index)
+        return self.category.team if self.category else self.team_of_choice
+
+    @property
+    def team_of_choice(self) -> str | None:
+        """The team of the chosen path, whatever the assessment says."""
+        return team_of_path(self.situation.chosen_path, self.index)
 
     def title(self) -> str:
         return self.index.title(self.category.id, "en") if self.category else "no category"
@@ -144,95 +109,15 @@ class _Case:
         return f"confidence {self.assessment.confidence:.2f}"
 
 
-# Without a model
-
-
-def _clicked(situation: Situation, click: Click, index: CatalogueIndex) -> Ruling:
-    if click.path == PERSON_PATH:
-        return Ruling(
-            Decision.ESCALATE,
-            "The customer pressed the button for a person.",
-            reason_code="asked_for_person",
-            team=team_of_path(situation.chosen_path, index),
-            template=_ESCALATED,
-            wants=click.wants,
-            confidence=_CERTAIN,
-        )
-    category = index.category_for_path(click.path)
-    workflow = index.workflow_for(category.id) if category is not None and click.suggested else None
-    found = Ruling(
-        Decision.AUTOMATE if workflow and not situation.waiting_for_human else Decision.PASS,
-        f"The customer chose the path {click.path} by a button",
-        category=category.id if category else None,
-        team=team_of_path(click.path, index),
-        suggested_path=click.path,
-        matches_chosen_path=True,
-        wants=click.wants,
-        confidence=_CERTAIN,
-    )
-    if found.decision is Decision.AUTOMATE:
-        return replace(found, workflow=workflow, explanation=f"{found.explanation}, and {workflow} can settle it.")
-    return replace(found, explanation=f"{found.explanation}, so it goes to {found.team}.")
-
-
-def _answered(question: Question) -> Ruling:
-    return Ruling(
-        Decision.AUTOMATE,
-        f"It answers the question for {question.slot} of {question.workflow}, so it is not screened as a new wish.",
-        workflow=question.workflow,
-        category=question.category,
-        confidence=_CERTAIN,
-    )
-
-
-def _unreadable(situation: Situation, index: CatalogueIndex) -> Ruling:
-    if situation.question is not None:
-        return _answered(situation.question)
-    what = "no text" if situation.text_state is TextState.EMPTY else "no words"
-    more = f" but {situation.attachment_count} attachment(s)" if situation.attachment_count else ""
-    team = team_of_path(situation.chosen_path, index)
-    return Ruling(
-        Decision.PASS,
-        f"It has {what}{more}, so a colleague of {team} looks at it.",
-        team=team,
-    )
-
-
-# With a model
-
-
 def _urgent(case: _Case) -> Ruling | None:
     if case.situation.rule_hits:
-        return _urgent_by_rules(case.situation, case.index)
+        return urgent_by_rules(case.situation, case.index)
     assessment = case.assessment
     if not assessment.urgency_reasons or assessment.urgency < case.thresholds.urgent:
         return None
     rules = [case.index.urgency_rules[reason] for reason in assessment.urgency_reasons]
     titles = "; ".join(rule.title for rule in rules)
-    return _urgent_ruling(rules, assessment.urgency, f"Urgent by the model ({assessment.urgency:.2f}): {titles}.")
-
-
-def _urgent_by_rules(situation: Situation, index: CatalogueIndex) -> Ruling:
-    rules = [index.urgency_rules[hit.label] for hit in situation.rule_hits]
-    titles = "; ".join(rule.title for rule in rules)
-    ruling = _urgent_ruling(rules, _CERTAIN, f"Urgent by rule: {titles}.")
-    return replace(ruling, evidence=tuple(hit.words for hit in situation.rule_hits))
-
-
-def _urgent_ruling(rules: list[UrgencyRule], urgency: float, explanation: str) -> Ruling:
-    # Approved wording of its own (self-harm) wins over the general urgent reply when several rules hold.
-    own = next((rule.reply for rule in rules if rule.reply not in {None, _ESCALATED_URGENT}), None)
-    return Ruling(
-        Decision.ESCALATE,
-        explanation,
-        reason_code="urgent",
-        priority=Priority.HIGH,
-        team=rules[0].team,
-        template=own or _ESCALATED_URGENT,
-        urgent=True,
-        urgency=urgency,
-        urgency_reasons=tuple(rule.id for rule in rules),
-    )
+    return urgent_ruling(rules, assessment.urgency, f"Urgent by the model ({assessment.urgency:.2f}): {titles}.")
 
 
 def _misuse(case: _Case) -> Ruling | None:
@@ -256,7 +141,7 @@ def _misuse(case: _Case) -> Ruling | None:
 
 def _answer_after_all(case: _Case) -> Ruling | None:
     question = case.situation.question
-    return _answered(question) if question is not None else None
+    return answered(question) if question is not None else None
 
 
 def _already_handed_over(case: _Case) -> Ruling | None:
@@ -270,10 +155,22 @@ def _already_handed_over(case: _Case) -> Ruling | None:
     )
 
 
+def _asks_for_person(case: _Case) -> Ruling | None:
+    if not case.situation.asks_for_person:
+        return None
+    return Ruling(
+        Decision.ESCALATE,
+        "The customer asks for a person.",
+        reason_code="asked_for_person",
+        team=case.team if case.assessment.confidence >= case.thresholds.min_confidence else case.team_of_choice,
+        template=ESCALATED,
+    )
+
+
 def _contradicted(case: _Case) -> Ruling | None:
     if not case.contradicts:
         return None
-    team = team_of_path(case.situation.chosen_path, case.index)
+    team = case.team_of_choice
     return Ruling(
         Decision.PASS,
         f"The assessment names “{case.title()}” and yet says that the chosen path is right, so it goes to {team}.",
@@ -293,7 +190,7 @@ def _sensitive_elsewhere(case: _Case) -> Ruling | None:
         f"It is about “{case.title()}” ({case.sure()}), which people handle, whatever path was chosen.",
         reason_code="never_automate",
         team=category.team,
-        template=_ESCALATED,
+        template=ESCALATED,
         misuse=_bypass(case),
     )
 
@@ -304,13 +201,13 @@ def _unsure(case: _Case) -> Ruling | None:
     if not low and not belongs_nowhere:
         return None
     why = f"Too unsure ({case.sure()})" if low else "It fits no category and not the chosen path"
-    team = team_of_path(case.situation.chosen_path, case.index) if low else default_team(case.index)
+    team = case.team_of_choice if low else default_team(case.index)
     return Ruling(
         Decision.ESCALATE,
         f"{why}, so a colleague takes it.",
         reason_code="low_confidence",
         team=team,
-        template=_ESCALATED,
+        template=ESCALATED,
     )
 
 
@@ -328,7 +225,7 @@ def _wrong_path(case: _Case) -> Ruling | None:
             f"{about} and was redirected {times} times, so a colleague takes it.",
             reason_code="redirected_twice",
             team=category.team,
-            template=_ESCALATED,
+            template=ESCALATED,
             misuse=_bypass(case),
         )
     return Ruling(

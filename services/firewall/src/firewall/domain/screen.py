@@ -16,6 +16,7 @@ from firewall.domain.signals import find_signals
 from firewall.domain.situation import Situation
 from firewall.domain.state import ConversationState
 from firewall.domain.text_rules import CleanText, clean, tells_language
+from firewall.domain.wishes import asks_for_person
 
 
 class LanguageIdentifier(Protocol):
@@ -77,6 +78,7 @@ class Screen:
             attachment_count=message.attachment_count,
             rule_hits=self.urgency.find(cleaned.text),
             signals=find_signals(message.text, cleaned),
+            asks_for_person=asks_for_person(cleaned.text),
             redirect_count=state.redirect_count,
             human_joined=state.human_joined,
             waiting_for_human=state.waiting_for_human,

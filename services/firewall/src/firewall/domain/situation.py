@@ -46,6 +46,7 @@ class Situation:
     Attributes:
         chosen_path: Path that the user chose, by our button or the channel's; "unknown" without one.
         rule_hits: Urgency rules whose words stand in the text.
+        asks_for_person: The text asks for a person in so many words.
         redirect_count: How often the conversation was redirected before.
         waiting_for_human: It was handed over and nobody has come yet.
     """
@@ -56,6 +57,7 @@ class Situation:
     attachment_count: int = 0
     rule_hits: tuple[Hit, ...] = ()
     signals: frozenset[Signal] = frozenset()
+    asks_for_person: bool = False
     redirect_count: int = 0
     human_joined: bool = False
     waiting_for_human: bool = False
