@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from floodgate_nlu.hashing import FloatArray
 from floodgate_nlu.postings import Postings
 from floodgate_nlu.vectorizer import Vectorizer
+from floodgate_nlu.word_vectors import meanings_of
 
 DoubleArray = NDArray[np.float64]
 
@@ -22,6 +23,7 @@ MAX_EXAMPLES: Final = 5_000
 _RIDGE: Final = 1.0
 _KERNEL_OFFSET: Final = 0.1
 _TEMPERATURES: Final = tuple(float(t) for t in np.geomspace(0.01, 1.0, 40))
+_MEANING_SHARE: Final = 0.25
 _FALSE_ALARM_QUANTILE: Final = 0.03
 _SCOPE_QUANTILE: Final = 0.08
 _LEAST_SPREAD: Final = 0.02
@@ -59,7 +61,13 @@ class IntentModel:
         self._vectorizer = Vectorizer([text for text, _ in kept])
         vectors = [self._vectorizer.transform(text) for text, _ in kept]
         self._postings = Postings(vectors)
-        gram = np.stack([self._postings.products(vector) for vector in vectors])
+        self._meanings = meanings_of([text for text, _ in kept])
+        gram = np.stack(
+            [
+                self._mixed(self._postings.products(vector), text)
+                for vector, (text, _) in zip(vectors, kept, strict=True)
+            ]
+        )
         self._prior = 1.0 / len(self.labels)
         held_out = self._fit(gram)
         self._temperature = _best_temperature(held_out, self._targets)
@@ -80,9 +88,16 @@ class IntentModel:
         held_out: DoubleArray = wanted - weights / np.diag(inverse)[:, None] + self._prior
         return held_out
 
+    def _mixed(self, surface: FloatArray, text: str) -> FloatArray:
+        """Similarity of surface and, where the examples' words have vectors, of meaning."""
+        if self._meanings is None:
+            return surface
+        near = self._meanings.near(text)
+        return np.asarray((1.0 - _MEANING_SHARE) * surface + _MEANING_SHARE * near, dtype=np.float32)
+
     def predict(self, text: str) -> Prediction:
         """Classify one text."""
-        similarities = self._postings.products(self._vectorizer.transform(text))
+        similarities = self._mixed(self._postings.products(self._vectorizer.transform(text)), text)
         scores = (_kernel(similarities.astype(np.float64)) @ self._weights).astype(np.float64) + self._prior
         probabilities = _softmax(scores[None, :] / self._temperature)[0]
         nearest = np.zeros(len(self.labels))

@@ -2,7 +2,8 @@
 
 An artefact holds weights over hashed features and the names of its sources, and no text. Attacks come from BIPIA
 (MIT) and from this project's own templates; ordinary messages from CLINC150 (CC BY 3.0), MultiDoGO
-(CDLA-Permissive-1.0) and Banking77 (CC BY 4.0), and from this project's own sentences about the same subjects.
+(CDLA-Permissive-1.0) and Banking77 (CC BY 4.0), and from this project's own sentences about the same subjects. The
+word vectors come from CLINC150 and MultiDoGO alone, so that Banking77 stays unseen by the intent measures.
 """
 
 import argparse
@@ -15,11 +16,15 @@ from typing import Final
 from floodgate_nlu.attack_templates import attacks, harmless
 from floodgate_nlu.injection import ARTEFACT
 from floodgate_nlu.linear import LinearModel, train_linear
+from floodgate_nlu.word_vectors import ARTEFACT as VECTORS
+from floodgate_nlu.word_vectors import train_word_vectors
 
 ORIGIN: Final = (
     "python -m floodgate_nlu.train; BIPIA text_attack_train (MIT); CLINC150 (CC BY 3.0); Banking77 (CC BY 4.0); "
     "MultiDoGO (CDLA-Permissive-1.0); Floodgate's own templates (MIT)"
 )
+VECTOR_ORIGIN: Final = "python -m floodgate_nlu.train; CLINC150 (CC BY 3.0); MultiDoGO (CDLA-Permissive-1.0)"
+_VECTOR_SIZE: Final = 96
 _CLASSES: Final = ("ordinary", "attack")
 _EVERY_NTH_DOMAIN_TURN: Final = 4
 _ATTACK_WEIGHT: Final = 3.0
@@ -30,7 +35,7 @@ def read_jsonl(path: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
-def ordinary_messages(corpora: Path, sources: Sequence[str]) -> list[str]:
+def ordinary_messages(corpora: Path, sources: Sequence[str], every_nth: int = _EVERY_NTH_DOMAIN_TURN) -> list[str]:
     """Ordinary messages of the named sources."""
     texts: list[str] = []
     if "banking77" in sources:
@@ -39,7 +44,7 @@ def ordinary_messages(corpora: Path, sources: Sequence[str]) -> list[str]:
         texts += [row["text"] for row in read_jsonl(corpora / "clinc150/train_val.jsonl")]
     if "multidogo" in sources:
         for path in sorted((corpora / "multidogo").glob("*.jsonl")):
-            texts += [row["text"] for row in read_jsonl(path)][::_EVERY_NTH_DOMAIN_TURN]
+            texts += [row["text"] for row in read_jsonl(path)][::every_nth]
     return texts
 
 
@@ -70,10 +75,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--shared", type=Path, required=True, help="directory that holds corpora/")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "data")
     options = parser.parse_args(arguments)
-    raw = train_injection(options.shared / "corpora").to_bytes()
-    (options.out / ARTEFACT).write_bytes(raw)
-    sys.stdout.write(f"{options.out / ARTEFACT}: {len(raw)} bytes\n")
+    corpora = options.shared / "corpora"
+    vectors = train_word_vectors(
+        ordinary_messages(corpora, ("clinc150",)) + ordinary_messages(corpora, ("multidogo",), every_nth=1),
+        dimensions=_VECTOR_SIZE,
+        origin=VECTOR_ORIGIN,
+    )
+    _write(options.out / VECTORS, vectors.to_bytes())
+    _write(options.out / ARTEFACT, train_injection(corpora).to_bytes())
     return 0
+
+
+def _write(path: Path, raw: bytes) -> None:
+    path.write_bytes(raw)
+    sys.stdout.write(f"{path.name}: {len(raw)} bytes\n")
 
 
 if __name__ == "__main__":
