@@ -22,7 +22,7 @@ def test_the_service_is_wired_without_connecting_to_anything(catalogue, model, r
     )
     (processor,) = service.processors
     assert (service.name, processor.name) == ("firewall", "firewall")
-    assert processor.inputs == ("support.messages", "support.replies")
+    assert processor.inputs == ("support.messages", "support.replies", "support.escalations")
     assert processor.redrive_topic == "support.firewall.redrive"
     assert processor.budget_seconds == 7.0
     assert processor.fallback is not None

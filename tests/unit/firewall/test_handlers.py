@@ -8,6 +8,8 @@ import pytest
 from firewall.domain.state import ConversationState
 from floodgate.events import (
     Decision,
+    Escalation,
+    EscalationSource,
     MessageKind,
     Misuse,
     OutboundReply,
@@ -145,6 +147,32 @@ async def test_a_resolved_case_has_no_open_question(ask, message, answer, model)
     _, _, state = await ask(_question(awaits=None, resolved=True), state)
     await ask(message(number=5), state, answer())
     assert len(model.requests) == 1
+
+
+def _escalation(source):
+    return Escalation(
+        event_id=uuid4(),
+        occurred_at="2026-11-22T12:00:00Z",
+        conversation_id="intercom:1",
+        channel="intercom",
+        contact_id="abc",
+        source=source,
+        reason_code="over_limit",
+        priority=Priority.NORMAL,
+    )
+
+
+async def test_once_the_agent_handed_over_no_question_is_open_and_nothing_is_automated(ask, message, answer, model):
+    _, _, state = await ask(_question())
+    _, _, state = await ask(_escalation(EscalationSource.AGENT), state)
+    verdict, _, _ = await ask(message("TK-48213", number=1), state, answer())
+    assert verdict.decision is not Decision.AUTOMATE
+    assert len(model.requests) == 1
+
+
+async def test_the_firewalls_own_hand_over_changes_nothing_when_it_comes_back(handler, record, tools):
+    outcome = await handler.handle(record(_escalation(EscalationSource.FIREWALL), "support.escalations"), None, tools)
+    assert (outcome.events, outcome.state) == ((), KEEP)
 
 
 async def test_after_a_resolved_case_the_old_path_binds_no_more(ask, message, answer):

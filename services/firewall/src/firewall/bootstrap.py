@@ -55,7 +55,7 @@ def bootstrap(
     )
     processor = make_processor(
         NAME,
-        ("support.messages", "support.replies"),
+        ("support.messages", "support.replies", "support.escalations"),
         handler,
         serde or AvroSerde(load(RegistrySettings).url),
         state_model=ConversationState,

@@ -12,6 +12,7 @@ from floodgate.bedrock import ModelClient, Usage
 from floodgate.events import (
     Decision,
     Escalation,
+    EscalationSource,
     Message,
     MessageKind,
     ModelUsage,
@@ -34,11 +35,11 @@ from keyflow import (
 )
 
 from firewall.domain.assessment import interpret
-from firewall.domain.following import after_agent_reply, after_notice, after_ruling
+from firewall.domain.following import after_agent_escalation, after_agent_reply, after_notice, after_ruling
 from firewall.domain.local_policy import decide_unscreened, decide_without_model
 from firewall.domain.planning import plan
 from firewall.domain.policy import decide
-from firewall.domain.records import Findings, escalation_of, model_usage, unreadable_escalation, verdict_of
+from firewall.domain.records import Findings, escalation_of, unreadable_escalation, verdict_of
 from firewall.domain.ruling import Ruling
 from firewall.domain.screen import LanguageIdentifier, Reading, Screen
 from firewall.domain.state import ConversationState
@@ -106,6 +107,10 @@ class FirewallHandler:
                 return Outcome(state=after_notice(known, message))
             case Reply() as reply:
                 return Outcome() if known.has_seen(reply.event_id) else Outcome(state=after_agent_reply(known, reply))
+            case Escalation(source=EscalationSource.AGENT) as escalation if not known.has_seen(escalation.event_id):
+                return Outcome(state=after_agent_escalation(known, escalation))
+            case Escalation():
+                return Outcome()
             case other:
                 raise PoisonMessageError(f"the firewall cannot read a {type(other).__name__} from {record.topic}")
 
@@ -176,7 +181,7 @@ class FirewallHandler:
             from_ms(tools.now_ms()),
             ruling,
             asked=asked,
-            usage=model_usage(usage) if usage else None,
+            usage=usage.to_record() if usage else None,
             passages=passages,
             elapsed_ms=self._elapsed_ms(tools),
         )

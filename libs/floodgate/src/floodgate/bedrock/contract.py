@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
+
+from floodgate.events import ModelUsage
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -73,6 +75,10 @@ class Usage:
             latency_ms=self.latency_ms + other.latency_ms,
             calls=self.calls + other.calls,
         )
+
+    def to_record(self) -> ModelUsage:
+        """The same as the records carry it."""
+        return ModelUsage(**asdict(self))
 
 
 @dataclass(frozen=True)

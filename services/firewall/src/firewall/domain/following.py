@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from floodgate.events import Decision, Message, MessageKind, OutboundReply, Reply
+from floodgate.events import Decision, Escalation, Message, MessageKind, OutboundReply, Reply
 
 from firewall.domain.ruling import Ruling
 from firewall.domain.situation import UNKNOWN_PATH, Click, Question
@@ -40,6 +40,12 @@ def after_agent_reply(state: ConversationState, reply: Reply) -> ConversationSta
         # What comes next is a new wish: the path of the settled one says nothing about it.
         changes |= {"path_instead": UNKNOWN_PATH, "redirect_count": 0, "offered": None}
     return state.model_copy(update=changes).seen(reply.event_id)
+
+
+def after_agent_escalation(state: ConversationState, escalation: Escalation) -> ConversationState:
+    """After the agent handed over: no question of its is open any more, a human has the case."""
+    changes = {"waiting_for_human": True, "question": None, "offered": None}
+    return state.model_copy(update=changes).seen(escalation.event_id)
 
 
 def after_ruling(

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from floodgate.bedrock import Usage
 from floodgate.catalogue import PERSON_PATH, CatalogueIndex
 from floodgate.events import (
     Citation,
@@ -59,21 +58,6 @@ class Findings:
     screened: bool = True
     usage: ModelUsage = field(default_factory=ModelUsage)
     passages: Sequence[Passage] = ()
-
-
-def model_usage(usage: Usage) -> ModelUsage:
-    """The client's usage as the records carry it."""
-    return ModelUsage(
-        model_id=usage.model_id,
-        model_label=usage.model_label,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cache_read_tokens=usage.cache_read_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        cost_usd=usage.cost_usd,
-        latency_ms=usage.latency_ms,
-        calls=usage.calls,
-    )
 
 
 def verdict_of(message: Message, ruling: Ruling, findings: Findings, index: CatalogueIndex) -> Verdict:

@@ -14,7 +14,6 @@ from floodgate.bedrock import ModelResult
 from floodgate.events import (
     AvroModel,
     Interaction,
-    ModelUsage,
     ResolutionStatus,
     Sentiment,
     Summary,
@@ -88,17 +87,7 @@ def summary_of(
         country=interaction.country,
         model=usage.model_label,
         repaired=result.repaired,
-        usage=ModelUsage(
-            model_id=usage.model_id,
-            model_label=usage.model_label,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cache_read_tokens=usage.cache_read_tokens,
-            cache_write_tokens=usage.cache_write_tokens,
-            cost_usd=usage.cost_usd,
-            latency_ms=usage.latency_ms,
-            calls=usage.calls,
-        ),
+        usage=usage.to_record(),
         versions=versions,
         event_time=event_time_of(interaction),
     )
