@@ -105,10 +105,15 @@ def test_a_line_that_is_no_object_says_why(line: bytes, said: str) -> None:
         parse_line(line)
 
 
-def test_half_a_surrogate_pair_is_refused_and_not_passed_on() -> None:
-    document = parse_line(b'{"interaction_id":"%s","turns":[{"role":"customer","text":"\\ud83d"}]}' % ID.encode())
+def test_half_a_surrogate_pair_becomes_the_replacement_character_and_a_whole_one_stays() -> None:
+    turns = b'"turns":[{"role":"customer","text":"cut \\ud83d whole \\ud83d\\ude00"}]'
+    found = interaction(parse_line(b'{"interaction_id":"%s",%s}' % (ID.encode(), turns)))
+    assert found.turns[0].text == "cut \ufffd whole \U0001f600"
+
+
+def test_half_a_surrogate_pair_that_comes_otherwise_is_refused() -> None:
     with pytest.raises(DocumentError):
-        interaction(document)
+        interaction({**INTERACTION, "contact": {"external_id": "\ud83d"}})
 
 
 @given(st.permutations(list(INTERACTION)))

@@ -63,7 +63,7 @@ def test_other_notices_are_ignored_with_a_reason(body: dict[str, Any], reason: s
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ("not json", "body"),
+        ("not json", "document"),
         ("[]", "body"),
         ("{}", "body"),
         (json.dumps({"detail-type": "Object Created", "source": "aws.s3"}), "detail.bucket.name"),

@@ -5,7 +5,6 @@ A dead letter names where its bytes came from; that says what they are.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from keyflow.errors import PoisonMessageError
 
 from ingest.domain.dead_letters import WEBHOOK_ORIGIN
 from ingest.domain.errors import DocumentError
+from ingest.domain.json_text import load_json
 from ingest.domain.lines import parse_line
 from ingest.ports import INTERCOM_RAW
 
@@ -54,9 +54,9 @@ def decode_inbound(topic: str, data: bytes) -> Inbound:
     Raises:
         PoisonMessageError: They are not what is expected from there.
     """
-    if topic in (INTERCOM_RAW, WEBHOOK_ORIGIN):
-        return InboundEnvelope(_json(data))
     try:
+        if topic in (INTERCOM_RAW, WEBHOOK_ORIGIN):
+            return InboundEnvelope(load_json(data))
         if topic.startswith(_S3):
             return InboundLine(parse_line(data), "s3", topic)
         if topic.startswith(_FILE):
@@ -68,12 +68,3 @@ def decode_inbound(topic: str, data: bytes) -> Inbound:
     if topic.startswith(_QUEUE):
         raise PoisonMessageError("a queue's notification is not redriven: use `floodgate ingest s3 s3://bucket/key`")
     raise PoisonMessageError(f"nothing that comes from {topic} is read here")
-
-
-def _json(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except json.JSONDecodeError as error:
-        raise PoisonMessageError(f"not JSON: {error.msg} at character {error.pos}") from error
-    except (ValueError, RecursionError) as error:
-        raise PoisonMessageError(f"not JSON: {type(error).__name__}") from error

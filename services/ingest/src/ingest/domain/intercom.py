@@ -6,7 +6,8 @@ ids are derived from the conversation's and the part's own ids and the kind of e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -96,8 +97,15 @@ def map_envelope(envelope: object, rules: IntercomRules) -> Mapped:
     item = member(envelope, "data", "item")
     if not isinstance(item, Mapping) or not text_id(item.get("id")):
         raise document_error("data.item.id", "missing: the conversation's id is expected")
-    try:
+    with _unfit_members():
         return Mapped(topic, _events_of_topic(topic, item, envelope, rules))
+
+
+@contextmanager
+def _unfit_members() -> Iterator[None]:
+    """A member of another type or no valid Unicode is the document's fault."""
+    try:
+        yield
     except ValidationError as error:
         raise DocumentError(problems_of(error)) from None
     except UnicodeError as error:
@@ -194,15 +202,25 @@ def messages_of_conversation(
     conversation: Mapping[str, Any], rules: IntercomRules, *, since: datetime | None = None
 ) -> tuple[Message, ...]:
     """Every event of a whole conversation from `since` on: what its webhooks should have told."""
-    first = source_message(conversation, rules)
-    found = [first] if first is not None else []
-    for part in parts_of(conversation):
-        found.extend(part_message(conversation, part, kind, rules) for kind in kinds_of(part, rules))
+    with _unfit_members():
+        first = source_message(conversation, rules)
+        found = [first] if first is not None else []
+        for part in parts_of(conversation):
+            found.extend(part_message(conversation, part, kind, rules) for kind in kinds_of(part, rules))
     return tuple(message for message in found if since is None or message.occurred_at >= since)
 
 
 def feedback_of(conversation: Mapping[str, Any]) -> tuple[Feedback, ...]:
-    """Reviewers' judgements, given as tags; the same tag on the same conversation is the same judgement."""
+    """Reviewers' judgements, given as tags; the same tag on the same conversation is the same judgement.
+
+    Raises:
+        DocumentError: A tag's name is no valid Unicode.
+    """
+    with _unfit_members():
+        return _feedback_of(conversation)
+
+
+def _feedback_of(conversation: Mapping[str, Any]) -> tuple[Feedback, ...]:
     conversation_id = text_id(conversation.get("id"))
     happened_at = unix_time(conversation.get("updated_at")) or unix_time(conversation.get("created_at"))
     found: dict[str, Feedback] = {}

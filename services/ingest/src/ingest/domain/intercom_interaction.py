@@ -21,6 +21,7 @@ from ingest.domain.intercom_parts import (
     said,
     speaker_of,
     unix_time,
+    word,
 )
 
 _INTERNAL: Final = frozenset(("note", "note_and_reopen"))
@@ -72,7 +73,7 @@ def _turns_of(conversation: Mapping[str, Any], rules: IntercomRules) -> list[Tur
     if isinstance(source, Mapping):
         _add_turn(turns, source, unix_time(conversation.get("created_at")), rules)
     for part in parts_of(conversation):
-        if part.get("part_type") not in _INTERNAL:
+        if word(part.get("part_type")) not in _INTERNAL:
             _add_turn(turns, part, unix_time(part.get("created_at")), rules)
     return turns
 

@@ -57,6 +57,11 @@ def member(document: object, *names: str) -> Any:
     return document
 
 
+def word(value: object) -> str:
+    """A member that is expected to be one of Intercom's own words; anything else is none of them."""
+    return value if isinstance(value, str) else ""
+
+
 def text_id(value: object) -> str:
     """Ids come as strings or integers, 0 and null meaning nobody."""
     return str(value) if isinstance(value, (str, int)) and value not in ("", 0, "0") else ""
@@ -82,7 +87,7 @@ def parts_of(conversation: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def speaker_of(part: Mapping[str, Any], rules: IntercomRules) -> Speaker:
     """Who is behind a part; whoever is neither contact nor admin is a bot (Fin, Operator, workflows)."""
     author = part.get("author")
-    kind = member(author, "type")
+    kind = word(member(author, "type"))
     if kind in _CONTACT_TYPES:
         return Speaker.CONTACT
     if kind != "admin" or member(author, "from_ai_agent") is True:
@@ -92,8 +97,8 @@ def speaker_of(part: Mapping[str, Any], rules: IntercomRules) -> Speaker:
 
 def said(part: Mapping[str, Any]) -> str:
     """Text of a part or source, with an e-mail's subject before it when it adds something."""
-    body = plain_text(part.get("body"))
-    subject = plain_text(part.get("subject"))
+    body = plain_text(word(part.get("body")))
+    subject = plain_text(word(part.get("subject")))
     return f"{subject}\n\n{body}".strip() if subject and subject not in body else body
 
 
@@ -119,7 +124,7 @@ def kinds_of(part: Mapping[str, Any], rules: IntercomRules) -> tuple[MessageKind
     if part.get("redacted") is True:
         return ()
     speaker = speaker_of(part, rules)
-    part_type = part.get("part_type")
+    part_type = word(part.get("part_type"))
     if speaker is Speaker.CONTACT:
         return _contact_kinds(part, part_type)
     kinds: list[MessageKind] = []
@@ -132,7 +137,7 @@ def kinds_of(part: Mapping[str, Any], rules: IntercomRules) -> tuple[MessageKind
     return tuple(kinds)
 
 
-def _contact_kinds(part: Mapping[str, Any], part_type: object) -> tuple[MessageKind, ...]:
+def _contact_kinds(part: Mapping[str, Any], part_type: str) -> tuple[MessageKind, ...]:
     if part_type == "close":
         return (MessageKind.CLOSED,)
     if part_type in _SPOKEN and (_has_text(part) or clicked_button(part) or attachment_count(part)):
@@ -148,9 +153,9 @@ def _has_text(part: Mapping[str, Any]) -> bool:
     return bool(said(part))
 
 
-def _human_took_over(part: Mapping[str, Any], part_type: object, speaker: Speaker, rules: IntercomRules) -> bool:
+def _human_took_over(part: Mapping[str, Any], part_type: str, speaker: Speaker, rules: IntercomRules) -> bool:
     """A human wrote to the customer, sorted the conversation by hand, or was given it."""
-    is_assignment = isinstance(part_type, str) and part_type.endswith("assignment")
+    is_assignment = part_type.endswith("assignment")
     if is_assignment:
         assignee = text_id(member(part, "assigned_to", "id"))
         to_admin = member(part, "assigned_to", "type") == "admin" and assignee != ""

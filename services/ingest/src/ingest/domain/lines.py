@@ -5,7 +5,6 @@ Unknown members are tolerated (a data team's labels may travel along); a known m
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, TypeVar
@@ -24,6 +23,7 @@ from ingest.domain.identity import (
     message_event_id,
     pseudonymous_contact,
 )
+from ingest.domain.json_text import load_json
 
 # A record of support.interactions may have 1 MiB in all.
 MAX_LINE_BYTES: Final = 900_000
@@ -54,12 +54,18 @@ def _as_utc(value: datetime) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+def _is_unicode(value: str) -> str:
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("half of a surrogate pair is no text")
+    return value
+
+
 Language = Annotated[str | None, BeforeValidator(_as_language)]
 Country = Annotated[str | None, BeforeValidator(_as_country)]
 Moment = Annotated[datetime, AfterValidator(_as_utc)]
-TextId = Annotated[str, BeforeValidator(_as_text_id), Field(min_length=1, max_length=200)]
-ChosenPath = Annotated[str, Field(min_length=1, max_length=100)]
-Text = Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS)]
+TextId = Annotated[str, BeforeValidator(_as_text_id), Field(min_length=1, max_length=200), AfterValidator(_is_unicode)]
+ChosenPath = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_is_unicode)]
+Text = Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS), AfterValidator(_is_unicode)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,7 @@ class InteractionLine(LenientModel):
     turns: Annotated[tuple[TurnLine, ...], Field(min_length=1, max_length=2000)]
     country: Country = None
     language: Language = None
-    channel: Annotated[str, Field(max_length=100)] | None = None
+    channel: Annotated[str, Field(max_length=100), AfterValidator(_is_unicode)] | None = None
     contact: ContactInput | None = None
     chosen_path: ChosenPath | None = None
     started_at: Moment | None = None
@@ -145,14 +151,7 @@ def parse_line(line: bytes) -> dict[str, Any]:
     """
     if len(line) > MAX_LINE_BYTES:
         raise document_error("line", f"longer than {MAX_LINE_BYTES} bytes: split or shorten the interaction")
-    try:
-        document = json.loads(line.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise document_error("line", f"not UTF-8 at byte {error.start}") from error
-    except json.JSONDecodeError as error:
-        raise document_error("line", f"not JSON: {error.msg} at character {error.pos}") from error
-    except RecursionError as error:
-        raise document_error("line", "nested too deeply") from error
+    document = load_json(line)
     if not isinstance(document, dict):
         raise document_error("line", "a JSON object is expected on every line")
     return document

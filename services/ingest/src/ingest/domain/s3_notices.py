@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from urllib.parse import unquote_plus
 
 from ingest.domain.errors import DocumentError, document_error
 from ingest.domain.intercom_parts import member
+from ingest.domain.json_text import load_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,7 @@ def parse_notice(body: str) -> S3Notice:
 
 
 def _object_of(body: str) -> Mapping[str, Any]:
-    try:
-        document = json.loads(body)
-    except json.JSONDecodeError as error:
-        raise document_error("body", f"not JSON: {error.msg} at character {error.pos}") from error
+    document = load_json(body)
     if not isinstance(document, dict):
         raise document_error("body", "a JSON object is expected")
     return document

@@ -11,12 +11,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ingest.domain.identity import UNKNOWN_PATH
 from ingest.domain.lines import (
-    MAX_TEXT_CHARACTERS,
     ChosenPath,
     ContactInput,
     Country,
     Language,
     Moment,
+    Text,
 )
 from ingest.domain.timeline import ConversationState, EntryType
 
@@ -50,7 +50,7 @@ class MessageRequest(StrictModel):
 
     message_id: OuterId = Field(description="Your id of the message: sending it again is the same message.")
     conversation_id: OuterId = Field(description="Your id of the conversation.")
-    text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARACTERS)]
+    text: Annotated[Text, Field(min_length=1)]
     contact: Person
     channel: Channel = Field(default="rest", description="rest, or the name of your connector.")
     chosen_path: ChosenPath = Field(default=UNKNOWN_PATH, description="Path of buttons that the user chose.")

@@ -6,7 +6,6 @@ HMAC and no parsing. Nothing is answered with 202 before Kafka has it.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -21,9 +20,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ingest.domain.dead_letters import WEBHOOK_ORIGIN, edge_dead_letter
-from ingest.domain.errors import DocumentError, document_error
+from ingest.domain.errors import DocumentError
 from ingest.domain.intercom import Mapped, map_envelope
 from ingest.domain.intercom_parts import IntercomRules
+from ingest.domain.json_text import load_json
 from ingest.edge import EdgeEvent, EdgeWriter
 from ingest.http.body import BodyTooLargeError, header, read_body
 from ingest.http.problems import problem, too_large, unavailable
@@ -94,7 +94,7 @@ class IntercomWebhook:
                 "Set FLOODGATE_INTERCOM_CLIENT_SECRET to the client secret of the Intercom app that sends this.",
             )
         try:
-            mapped = map_envelope(_parse(body), self._rules)
+            mapped = map_envelope(load_json(body), self._rules)
         except DocumentError as error:
             return await self._broken(body, error)
         return await self._accepted(body, mapped)
@@ -135,12 +135,3 @@ class IntercomWebhook:
         log.warning("webhook.not_taken", topic=topic, error=str(error))
         WEBHOOKS.labels(topic, "kafka_unavailable").inc()
         return unavailable("The notification could not be written to Kafka.")
-
-
-def _parse(body: bytes) -> object:
-    try:
-        parsed: object = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        detail = f"{error.msg} at character {error.pos}" if isinstance(error, json.JSONDecodeError) else "unreadable"
-        raise document_error("body", f"not JSON: {detail}") from None
-    return parsed
