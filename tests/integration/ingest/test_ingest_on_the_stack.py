@@ -42,7 +42,8 @@ def stand_in(stack_env: dict[str, str], edge: httpx.Client) -> Iterator[httpx.Cl
         before = client.get("/_local/webhook").json()["url"]
         client.put("/_local/webhook", json={"url": str(edge.base_url.join("/webhooks/intercom"))})
         yield client
-        client.put("/_local/webhook", json={"url": before})
+        restored = client.put("/_local/webhook", json={"url": before} if before else {})
+        assert restored.status_code == 200, restored.text
 
 
 def timeline(edge: httpx.Client, conversation_id: str, kinds: list[str]) -> dict[str, Any]:
