@@ -89,8 +89,18 @@ def is_alive(record: ProcessRecord) -> bool:
         os.waitpid(record.pid, os.WNOHANG)
     try:
         process = psutil.Process(record.pid)
-        return process.status() != psutil.STATUS_ZOMBIE and _start_mark(record.pid) == record.started
+        if _start_mark(record.pid) != record.started:
+            return False
+        return process.status() != psutil.STATUS_ZOMBIE or _has_other_threads(record.pid)
     except psutil.NoSuchProcess:
+        return False
+
+
+def _has_other_threads(pid: int) -> bool:
+    """Whether threads outlive their first one, as a JVM's do for a moment: its ports are not free until then."""
+    try:
+        return len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
+    except OSError:
         return False
 
 

@@ -10,6 +10,7 @@ import secrets
 import shlex
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ LOOPBACK: Final = "127.0.0.1"
 # while its component is down.
 _PORT_RANGE: Final = range(17_000, 32_000)
 _PORT_ATTEMPTS: Final = 200
+_PORT_WAIT_SECONDS: Final = 2.0
+_PORT_POLL_SECONDS: Final = 0.05
 
 _SECRET_BYTES: Final = 32
 SECRET_KEYS: Final = (
@@ -180,6 +183,16 @@ def free_ports(count: int, taken: set[int]) -> list[int]:
     if len(ports) < count:
         raise OSError(f"no free port between {_PORT_RANGE.start} and {_PORT_RANGE.stop}")
     return ports
+
+
+def port_becomes_free(port: int) -> bool:
+    """Whether a server could listen on the loopback port, now or in a moment (a server that ended lets go late)."""
+    deadline = time.monotonic() + _PORT_WAIT_SECONDS
+    while not port_is_free(port):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_PORT_POLL_SECONDS)
+    return True
 
 
 def port_is_free(port: int) -> bool:

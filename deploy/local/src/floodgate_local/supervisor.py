@@ -25,7 +25,7 @@ from floodgate_local.launch import raise_open_files
 from floodgate_local.privileges import run_as_for
 from floodgate_local.process import ProcessRecord
 from floodgate_local.progress import StackProgress
-from floodgate_local.state import StateDir, port_is_free
+from floodgate_local.state import StateDir, port_becomes_free
 
 _LOG_TAIL_LINES: Final = 15
 _LOG_TAIL_BYTES: Final = 8192
@@ -159,7 +159,7 @@ class Supervisor:
             (component, name, known[name])
             for component in down
             for name in component.port_names
-            if name in known and not port_is_free(known[name])
+            if name in known and not port_becomes_free(known[name])
         ]
         anything_runs = any(self._alive(component) for component in self._components.values())
         if taken and anything_runs:

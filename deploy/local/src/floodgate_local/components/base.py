@@ -14,7 +14,7 @@ from typing import Final
 
 from floodgate_local.state import LOOPBACK
 
-_PROBE_TIMEOUT_SECONDS: Final = 2.0
+_PROBE_TIMEOUT_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Kafka(Component):
         return [
             str(java_executable()),
             *COMMON_OPTIONS,
-            *("-Xms64m", "-Xmx512m"),
+            *("-Xms64m", "-Xmx384m"),
             f"-Djava.io.tmpdir={place.data / 'tmp'}",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
             "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",

@@ -80,5 +80,5 @@ class Moto(Component):
         return _environment(place)
 
     def is_ready(self, place: Place) -> bool:
-        """Whether moto's own API answers."""
-        return answers(place.ports[self.main_port], "/moto-api/data.json")
+        """Whether moto's own page answers (its data page would load every service that moto has)."""
+        return answers(place.ports[self.main_port], "/moto-api/")
