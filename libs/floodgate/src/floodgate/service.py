@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -172,7 +173,7 @@ class EventProducer:
         self._serde = serde
         self._linger_ms = linger_ms
         self._producer: Producer | None = None
-        self._poller: asyncio.Task[None] | None = None
+        self._poller: threading.Thread | None = None
 
     async def send(self, topic: str, key: str, value: AvroModel, headers: Headers = ()) -> None:
         """Returns once Kafka has the record.
@@ -199,6 +200,10 @@ class EventProducer:
             raise RetryableError(f"Kafka did not take the record: {error.args[0].name()}") from error
         await done
 
+    def connect(self) -> None:
+        """Connects now rather than with the first record; safe to call more than once."""
+        self._connected()
+
     def _connected(self) -> Producer:
         if self._producer is None:
             self._producer = Producer(
@@ -212,13 +217,14 @@ class EventProducer:
                     "message.max.bytes": 4_000_000,
                 }
             )
-            self._poller = asyncio.create_task(self._poll())
+            # Delivery callbacks run inside poll(): one thread waits there, so that no record waits for a timer.
+            self._poller = threading.Thread(target=self._poll, args=(self._producer,), name="producer", daemon=True)
+            self._poller.start()
         return self._producer
 
-    async def _poll(self) -> None:
-        # Delivery callbacks run inside poll(); a thread waits there, so that none waits for a timer.
-        while self._producer is not None:
-            await asyncio.to_thread(self._producer.poll, 0.1)
+    def _poll(self, producer: Producer) -> None:
+        while self._producer is producer:
+            producer.poll(0.1)
 
     async def close(self) -> None:
         """Waits for what is under way."""
@@ -226,7 +232,7 @@ class EventProducer:
         if producer is not None:
             await asyncio.to_thread(producer.flush, 10.0)
         if self._poller is not None:
-            await self._poller
+            await asyncio.to_thread(self._poller.join)
 
 
 def _settle(done: asyncio.Future[None], error: KafkaError | None) -> None:

@@ -31,7 +31,7 @@ def configure_logging(service: str) -> None:
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # These two log whole requests or connection chatter at INFO.
-    for noisy in ("httpx", "opensearch", "botocore", "urllib3", "uvicorn.access"):
+    for noisy in ("httpx", "httpx2", "opensearch", "botocore", "urllib3", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

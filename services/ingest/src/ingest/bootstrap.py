@@ -226,6 +226,11 @@ def bootstrap(environment: Environment, **overrides: object) -> Service:
     adapters = make_adapters(environment, **overrides)  # type: ignore[arg-type]  # checked by make_adapters itself
     settings = environment.ingest
 
+    async def connect() -> None:
+        # The first webhook shall not wait for connections, and a missing schema is found before it comes.
+        if isinstance(adapters.sink, EventProducer):
+            adapters.sink.connect()
+
     async def stop_threads() -> None:
         adapters.threads.close()
 
@@ -254,7 +259,7 @@ def bootstrap(environment: Environment, **overrides: object) -> Service:
         ),
         tasks=_tasks(environment, adapters),
         http=HttpApp(make_http(environment, adapters), settings.host, settings.port),
-        on_start=(adapters.prepare,),
+        on_start=(connect, adapters.prepare),
         on_stop=(adapters.close, stop_threads),
     )
 
