@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
+from floodgate_local.inprocess import serving
 from floodgate_local.intercom.app import create_app
 from floodgate_local.intercom.settings import StandInSettings
-from floodgate_local.shop.inprocess import serving
 from pydantic import SecretStr
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "unit" / "ingest"))

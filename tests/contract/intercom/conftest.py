@@ -16,9 +16,9 @@ import httpx
 import pytest
 import yaml
 from floodgate.intercom import IntercomClient, IntercomSettings
+from floodgate_local.inprocess import serving
 from floodgate_local.intercom.app import create_app
 from floodgate_local.intercom.settings import StandInSettings
-from floodgate_local.shop.inprocess import serving
 from jsonschema import FormatChecker
 from openapi_schema_validator import OAS30Validator
 from referencing import Registry, Resource

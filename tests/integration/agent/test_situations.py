@@ -26,8 +26,8 @@ from floodgate.events import (
     Pseudonyms,
     Verdict,
 )
+from floodgate_local.inprocess import serving
 from floodgate_local.shop.app import create_app
-from floodgate_local.shop.inprocess import serving
 from floodgate_local.shop.seed import seed
 from floodgate_local.shop.store import ShopStore
 from floodgate_local.state import repository_root

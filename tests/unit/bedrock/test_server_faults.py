@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from floodgate_local.aws_wire import AwsError
 from floodgate_local.bedrock.faults import Fault, FaultInjector, FaultSettings, break_schema, raise_fault
-from floodgate_local.bedrock.wire import AwsError
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from floodgate_local.bedrock.wire import AwsError, authenticate, check_body
+from floodgate_local.aws_wire import AwsError, authenticate, check_body
 from starlette.requests import Request
 
 CREDENTIAL = "Credential=AKID/20261122/eu-central-1/bedrock/aws4_request"

@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 from floodgate.intercom import IntercomClient, IntercomSettings
+from floodgate_local.inprocess import serving
 from floodgate_local.intercom.app import create_app
 from floodgate_local.intercom.settings import StandInSettings
-from floodgate_local.shop.inprocess import serving
 
 SECRET = "client-secret"
 

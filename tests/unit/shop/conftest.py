@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
+from floodgate_local.inprocess import serving
 from floodgate_local.shop.app import create_app
-from floodgate_local.shop.inprocess import serving
 from floodgate_local.shop.seed import seed
 from floodgate_local.shop.store import ShopStore
 

@@ -199,7 +199,7 @@ class Supervisor:
         log = self._state.log(component.name)
         _rotate(log)
         environment = component.environment(place)
-        environment[process.MARKER] = f"{self._state.root}|{component.name}"
+        environment |= place.mark
         record = process.spawn(
             component.command(place), cwd=place.data, environment=environment, log=log, run_as=run_as
         )
@@ -271,7 +271,8 @@ class Supervisor:
 
     def _place(self, component: Component, env: Mapping[str, str]) -> Place:
         home = self._homes.path(component.name) if component.is_jvm else None
-        return Place(data=self._state.data(component.name), home=home, ports=self._state.ports(), env=env)
+        mark = {process.MARKER: f"{self._state.root}|{component.name}"}
+        return Place(self._state.data(component.name), home, self._state.ports(), env, mark)
 
     def _in_parallel(self, components: Sequence[Component], work: Callable[[Component, threading.Event], None]) -> None:
         """Do the work for all at once; the first failure ends the waiting of the others."""

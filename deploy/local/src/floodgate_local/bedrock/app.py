@@ -16,15 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from floodgate_local.bedrock import control_plane, eventstream, invoke
-from floodgate_local.bedrock.config import Latency, LatencySettings
-from floodgate_local.bedrock.converse_rules import check_conversation, check_converse
-from floodgate_local.bedrock.faults import Fault, FaultSettings
-from floodgate_local.bedrock.models import ModelInfo, require_kind, resolve_model
-from floodgate_local.bedrock.prompt import prompt_blocks
-from floodgate_local.bedrock.runtime import Answer, Runtime
-from floodgate_local.bedrock.tokens import count_tokens
-from floodgate_local.bedrock.wire import (
+from floodgate_local.aws_wire import (
     AwsError,
     Caller,
     authenticate,
@@ -34,6 +26,14 @@ from floodgate_local.bedrock.wire import (
     parse_json_object,
     validation_exception,
 )
+from floodgate_local.bedrock import control_plane, eventstream, invoke
+from floodgate_local.bedrock.config import Latency, LatencySettings
+from floodgate_local.bedrock.converse_rules import check_conversation, check_converse
+from floodgate_local.bedrock.faults import Fault, FaultSettings
+from floodgate_local.bedrock.models import ModelInfo, require_kind, resolve_model
+from floodgate_local.bedrock.prompt import prompt_blocks
+from floodgate_local.bedrock.runtime import Answer, Runtime
+from floodgate_local.bedrock.tokens import count_tokens
 
 SERVER_NAME: Final = "floodgate-local-bedrock"
 MODEL_HEADER: Final = {"x-floodgate-model": "local"}

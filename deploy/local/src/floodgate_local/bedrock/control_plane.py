@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from floodgate_local.aws_wire import AwsError, validation_exception
 from floodgate_local.bedrock.models import (
     MODELS,
     PROFILE_REGIONS,
     ModelInfo,
     find_model,
 )
-from floodgate_local.bedrock.wire import AwsError, validation_exception
 
 ACCOUNT_ID: Final = "000000000000"
 DEFAULT_REGION: Final = "us-east-1"

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
+from floodgate_local.aws_wire import check_body, validation_exception
 from floodgate_local.bedrock.models import ModelInfo
-from floodgate_local.bedrock.wire import check_body, validation_exception
 
 MAX_CACHE_POINTS: Final = 4
 

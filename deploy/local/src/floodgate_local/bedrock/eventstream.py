@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from floodgate_local.bedrock.wire import json_bytes
+from floodgate_local.aws_wire import json_bytes
 
 CONTENT_TYPE: Final = "application/vnd.amazon.eventstream"
 _STRING_HEADER: Final = 7

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from floodgate_local.bedrock.wire import AwsError
+from floodgate_local.aws_wire import AwsError
 
 Rate = float
 

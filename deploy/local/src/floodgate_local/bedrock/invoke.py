@@ -12,10 +12,10 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from floodgate_local.aws_wire import validation_exception
 from floodgate_local.bedrock.models import ModelInfo
 from floodgate_local.bedrock.runtime import Answer
 from floodgate_local.bedrock.tokens import count_tokens
-from floodgate_local.bedrock.wire import validation_exception
 
 TITAN_DIMENSIONS: Final = (256, 512, 1024)
 TITAN_MAX_TOKENS: Final = 8_192

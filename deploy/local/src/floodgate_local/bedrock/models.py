@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from floodgate_local.bedrock.wire import AwsError, validation_exception
+from floodgate_local.aws_wire import AwsError, validation_exception
 
 CacheField = Literal["tools", "system", "messages"]
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from floodgate_nlu.types import Completion, ModelCall
 
+from floodgate_local.aws_wire import Caller
 from floodgate_local.bedrock.config import Latency, TextModel
 from floodgate_local.bedrock.converse_rules import check_context
 from floodgate_local.bedrock.faults import Fault, FaultInjector, break_schema, raise_fault
@@ -21,7 +22,6 @@ from floodgate_local.bedrock.prompt import model_call, prompt_blocks, wants_json
 from floodgate_local.bedrock.prompt_cache import PromptCache
 from floodgate_local.bedrock.stats import Stats, TokenUsage
 from floodgate_local.bedrock.tokens import count_tokens, truncate_to_tokens
-from floodgate_local.bedrock.wire import Caller
 
 _TOOL_USE_ID_BYTES: Final = 16
 _MALFORMED_KINDS: Final = ("text", "truncated", "malformed_tool_use")

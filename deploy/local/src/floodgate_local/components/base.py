@@ -25,6 +25,8 @@ class Place:
     home: Path | None
     ports: Mapping[str, int]
     env: Mapping[str, str] = field(default_factory=dict)
+    #: To be in the environment of every process of the component, so that it is found whatever happens.
+    mark: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def installed(self) -> Path:

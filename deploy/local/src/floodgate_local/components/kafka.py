@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from confluent_kafka import KafkaException
@@ -9,10 +10,12 @@ from confluent_kafka.admin import AdminClient
 
 from floodgate_local.components.base import Component, Place, jvm_environment, listens
 from floodgate_local.java import COMMON_OPTIONS, java_executable
+from floodgate_local.kafka_fencing import SESSION_TIMEOUT_MS, crashed, fence
 from floodgate_local.kafka_home import new_log_folder
 from floodgate_local.state import LOOPBACK
 
 _PROBE_TIMEOUT_SECONDS: Final = 1.0
+_LOGGER: Final = "org.slf4j.simpleLogger"
 
 
 class Kafka(Component):
@@ -24,26 +27,21 @@ class Kafka(Component):
     stop_grace_seconds = 20.0
 
     def prepare(self, place: Place) -> None:
-        """Write the configuration; a new stack gets a formatted log folder."""
+        """Write the configuration; a new stack gets a formatted log folder, a crashed one its session ended."""
         (place.data / "tmp").mkdir(parents=True, exist_ok=True)
         (place.data / "server.properties").write_text(_properties(place), encoding="utf-8")
         if not (place.data / "log").exists():
             new_log_folder(place.installed, place.data / "log")
+        elif crashed(place.data / "log"):
+            alone = place.data / "controller.properties"
+            alone.write_text(_controller_properties(place), encoding="utf-8")
+            options = [f"-D{_LOGGER}.log.org.apache.kafka.controller=info"]
+            fence([*_java(place, *options), "kafka.Kafka", str(alone)], {**self.environment(place), **place.mark})
 
     def command(self, place: Place) -> list[str]:
         """See `Component`."""
-        return [
-            str(java_executable()),
-            *COMMON_OPTIONS,
-            *("-Xms64m", "-Xmx384m"),
-            f"-Djava.io.tmpdir={place.data / 'tmp'}",
-            "-Dorg.slf4j.simpleLogger.showDateTime=true",
-            "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
-            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-            "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
-            *("-cp", f"{place.installed / 'libs'}/*"),
-            *("kafka.Kafka", str(place.data / "server.properties")),
-        ]
+        options = [f"-D{_LOGGER}.log.kafka.server.KafkaRaftServer=info"]
+        return [*_java(place, *options), "kafka.Kafka", str(place.data / "server.properties")]
 
     def environment(self, place: Place) -> dict[str, str]:
         """See `Component`."""
@@ -65,6 +63,38 @@ class Kafka(Component):
             return bool(client.list_topics(timeout=_PROBE_TIMEOUT_SECONDS).brokers)
         except KafkaException:
             return False
+
+
+def _java(place: Place, *options: str) -> list[str]:
+    return [
+        str(java_executable()),
+        *COMMON_OPTIONS,
+        *("-Xms64m", "-Xmx384m"),
+        f"-Djava.io.tmpdir={place.data / 'tmp'}",
+        f"-D{_LOGGER}.showDateTime=true",
+        f"-D{_LOGGER}.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
+        f"-D{_LOGGER}.defaultLogLevel=warn",
+        *options,
+        *("-cp", f"{place.installed / 'libs'}/*"),
+    ]
+
+
+def _controller_properties(place: Place) -> str:
+    controller = place.ports["kafka-controller"]
+    values = {
+        "process.roles": "controller",
+        "node.id": 1,
+        "controller.quorum.voters": f"1@{LOOPBACK}:{controller}",
+        "listeners": f"CONTROLLER://{LOOPBACK}:{controller}",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": place.data / "log",
+        "broker.session.timeout.ms": SESSION_TIMEOUT_MS,
+    }
+    return _rendered(values)
+
+
+def _rendered(values: Mapping[str, object]) -> str:
+    return "".join(f"{key}={value}\n" for key, value in values.items())
 
 
 def _properties(place: Place) -> str:
@@ -90,9 +120,6 @@ def _properties(place: Place) -> str:
         "share.coordinator.state.topic.min.isr": 1,
         "share.coordinator.state.topic.num.partitions": 1,
         "group.initial.rebalance.delay.ms": 0,
-        # After a crash the broker is let in again only when its former session has ended.
-        "broker.session.timeout.ms": 5000,
-        "broker.heartbeat.interval.ms": 1000,
         "log.cleaner.dedupe.buffer.size": 8_388_608,
         # Index files are allocated whole; small ones keep many partitions cheap.
         "log.index.size.max.bytes": 1_048_576,
@@ -101,4 +128,4 @@ def _properties(place: Place) -> str:
         "num.io.threads": 4,
         "num.recovery.threads.per.data.dir": 2,
     }
-    return "".join(f"{key}={value}\n" for key, value in values.items())
+    return _rendered(values)

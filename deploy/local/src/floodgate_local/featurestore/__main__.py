@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import uvicorn
 
-from floodgate_local.bedrock.wire import AwsError, check_body
+from floodgate_local.aws_wire import AwsError, check_body
 from floodgate_local.featurestore.app import SERVER_NAME, create_app
 from floodgate_local.featurestore.groups import FeatureGroup
 from floodgate_local.featurestore.store import Store

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from floodgate_local.bedrock.wire import (
+from floodgate_local.aws_wire import (
     AwsError,
     authenticate,
     error_response,

@@ -6,7 +6,7 @@ import random
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from floodgate_local.bedrock.wire import AwsError
+from floodgate_local.aws_wire import AwsError
 
 
 class FaultSettings(BaseModel):

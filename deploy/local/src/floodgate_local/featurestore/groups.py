@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from floodgate_local.bedrock.wire import AwsError
+from floodgate_local.aws_wire import AwsError
 
 MAX_RECORD_BYTES: Final = 350 * 1_024
 ONLINE: Final = "OnlineStore"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
-from floodgate_local.bedrock.wire import AwsError, check_body
+from floodgate_local.aws_wire import AwsError, check_body
 from floodgate_local.featurestore.faults import FaultInjector
 from floodgate_local.featurestore.groups import (
     OFFLINE,

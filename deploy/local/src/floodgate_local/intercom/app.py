@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from floodgate_local.http_faults import FaultBook, FaultMiddleware
 from floodgate_local.intercom.api import Api
 from floodgate_local.intercom.desk import Desk
 from floodgate_local.intercom.errors import injected
@@ -23,7 +24,6 @@ from floodgate_local.intercom.ratelimit import RateLimit
 from floodgate_local.intercom.settings import StandInSettings
 from floodgate_local.intercom.store import Store
 from floodgate_local.intercom.webhooks import Dispatcher
-from floodgate_local.shop.http_faults import FaultBook, FaultMiddleware
 
 STORE_FILE: Final = "intercom.sqlite"
 

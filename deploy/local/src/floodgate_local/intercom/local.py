@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from floodgate_local.http_faults import FaultBook
 from floodgate_local.intercom import bodies, workspace
 from floodgate_local.intercom.desk import Desk, Message
 from floodgate_local.intercom.errors import ApiError, invalid, not_found
@@ -22,7 +23,6 @@ from floodgate_local.intercom.records import Part
 from floodgate_local.intercom.render import Renderer
 from floodgate_local.intercom.store import Store
 from floodgate_local.intercom.webhooks import Dispatcher, Target
-from floodgate_local.shop.http_faults import FaultBook
 
 HUMAN_ADMIN_ID: Final = workspace.ADMINS[1].id
 

@@ -15,10 +15,10 @@ from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from floodgate_local.http_faults import FaultBook, FaultMiddleware
 from floodgate_local.shop import lookups
 from floodgate_local.shop.actions import ACTIONS
 from floodgate_local.shop.errors import ShopError
-from floodgate_local.shop.http_faults import FaultBook, FaultMiddleware
 from floodgate_local.shop.models import (
     CancelBody,
     ChangeDone,
