@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -176,13 +177,43 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def agent_env(stack_env: dict[str, str]) -> dict[str, str]:
+def shop_url(stack_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A freshly seeded shop of these tests' own: a refund can be paid once, and faults strike nobody else."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("shop")
+    command = [sys.executable, "-m", "floodgate_local.shop", "--port", str(port), "--state-dir", str(folder)]
+    url = f"http://127.0.0.1:{port}"
+    with (folder / "log").open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out)
+        try:
+            deadline = time.monotonic() + DEADLINE_SECONDS
+            while not answers(url):
+                assert time.monotonic() < deadline, (folder / "log").read_text()
+                time.sleep(0.1)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", timeout=5).is_success
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def agent_env(stack_env: dict[str, str], shop_url: str) -> dict[str, str]:
     prefix = f"test-{uuid.uuid4().hex[:8]}."
     skip_what_is_there(stack_env["FLOODGATE_KAFKA_BOOTSTRAP_SERVERS"], f"{prefix}agent")
     return {
         **os.environ,
         "FLOODGATE_CATALOGUE_DIR": str(repository_root() / "catalogue"),
         "FLOODGATE_KAFKA_GROUP_PREFIX": prefix,
+        "FLOODGATE_SHOP_BASE_URL": shop_url,
         "FLOODGATE_SHOP_TIMEOUT_SECONDS": "3",
     }
 
@@ -196,7 +227,7 @@ def agent(agent_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def open_desk(stack_env: dict[str, str]) -> Iterator[Callable[..., Desk]]:
+def open_desk(stack_env: dict[str, str], shop_url: str) -> Iterator[Callable[..., Desk]]:
     servers = stack_env["FLOODGATE_KAFKA_BOOTSTRAP_SERVERS"]
     consumer = Consumer(
         {"bootstrap.servers": servers, "group.id": uuid.uuid4().hex, "isolation.level": "read_committed"}
@@ -209,7 +240,7 @@ def open_desk(stack_env: dict[str, str]) -> Iterator[Callable[..., Desk]]:
                 ends.append(TopicPartition(topic, partition, consumer.get_watermark_offsets(place, timeout=20)[1]))
     consumer.assign(ends)
     serde = AvroSerde(stack_env["FLOODGATE_SCHEMA_REGISTRY_URL"])
-    shop = httpx.Client(base_url=stack_env["FLOODGATE_SHOP_BASE_URL"], timeout=10)
+    shop = httpx.Client(base_url=shop_url, timeout=10)
     pseudonyms = Pseudonyms(stack_env["FLOODGATE_PSEUDONYM_KEY"].encode())
 
     def one(**changes: Any) -> Desk:
