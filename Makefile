@@ -61,7 +61,7 @@ types: $(READY) ## Strict type check
 	@$(BIN)/mypy $(TYPED)
 
 unit: $(READY) ## Unit tests, without sockets
-	@$(BIN)/pytest -q tests/unit
+	@$(BIN)/pytest -q -n auto tests/unit
 
 contract: $(READY) ## Contract tests: schemas, the Bedrock wire, Intercom's API description
 	@$(BIN)/pytest -q tests/contract
