@@ -132,7 +132,7 @@ def ending(record: Any) -> str:
 SITUATIONS = {
     # customer: (resend, cancel, refund), each after one "yes"
     49: ("resolved", "resolved", "resolved"),
-    50: ("resolved", "resolved", "backend_refused past_deadline"),
+    50: ("resolved", "resolved", "over_limit"),
     51: ("asks order_number", "resolved", "backend_refused"),
     52: ("backend_refused account_frozen", "backend_refused account_frozen", "backend_refused account_frozen"),
     53: ("resolved", "resolved", "over_limit"),
@@ -142,7 +142,7 @@ SITUATIONS = {
     57: ("backend_refused tickets_not_issued", "resolved", "backend_refused order_pending"),
     58: ("asks order_number", "resolved", "over_limit"),
     59: ("asks order_number", "resolved", "asks order_number"),
-    60: ("asks order_number", "resolved", "over_limit"),
+    60: ("asks order_number", "resolved", "backend_refused"),
     121: ("not_verified", "not_verified", "not_verified"),
     122: ("resolved", "backend_refused subscription_frozen", "resolved"),
     123: ("asks order_number", "resolved", "asks order_number"),

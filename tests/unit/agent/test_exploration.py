@@ -43,6 +43,7 @@ def worlds(make_order, make_subscription, days) -> dict[str, list[dict[str, Any]
         [make_order(status="cancelled")],
         [make_order(amount_cents=64_000)],
         [make_order(purchased_at=days(-60))],
+        [make_order(refundable_until=days(-1))],
     ]
     subscriptions = [
         [],

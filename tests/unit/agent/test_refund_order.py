@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 from agent.domain.calls import CallOutcome, CallResult
 from floodgate.events import ActionStatus, Escalation
+
+CATALOGUE = Path(__file__).resolve().parents[3] / "catalogue"
+LANGUAGES = ("nl", "fr", "es", "pl", "en", "de", "it", "pt", "sv", "cs")
 
 
 async def test_the_user_confirms_the_very_amount_that_is_refunded(chat):
@@ -35,22 +42,30 @@ async def test_a_no_refunds_nothing(chat):
     assert talk.actions == []
 
 
+def in_the_shop(changes, days):
+    """Days from now as the shop writes them; it takes refunds until 7 days before the event."""
+    moments = {name: days(value) for name, value in changes.items() if name.endswith("_at")}
+    if "event_starts_at" in changes:
+        moments["refundable_until"] = days(changes["event_starts_at"] - 7)
+    return changes | moments
+
+
 @pytest.mark.parametrize(
     ("changes", "reason", "words"),
     [
         ({"status": "refunded", "refunded_cents": 8_950}, "backend_refused", "already been refunded"),
         ({"refunded_cents": 8_950}, "backend_refused", "already been refunded"),
-        ({"status": "cancelled"}, "over_limit", "organiser cancelled"),
-        ({"purchased_at": -30.01}, "over_limit", "outside the period"),
-        ({"event_starts_at": 1.99}, "over_limit", "outside the period"),
-        ({"event_starts_at": -2}, "over_limit", "outside the period"),
+        ({"status": "cancelled"}, "backend_refused", "organiser cancelled"),
+        ({"purchased_at": -30.01}, "over_limit", "more than 30 days ago"),
+        ({"event_starts_at": 6.99}, "over_limit", "until 7 days before the event"),
+        ({"event_starts_at": -2}, "over_limit", "until 7 days before the event"),
+        ({"event_starts_at": 6.99, "purchased_at": -40}, "over_limit", "until 7 days before the event"),
         ({"amount_cents": 15_001}, "over_limit", "not allowed to refund"),
         ({"amount_cents": 64_000}, "over_limit", "not allowed to refund"),
     ],
 )
 async def test_outside_the_policy_nothing_is_offered(chat, shop, make_order, days, changes, reason, words):
-    moments = {name: days(value) for name, value in changes.items() if name.endswith("_at")}
-    shop.orders[:] = [make_order(**(changes | moments))]
+    shop.orders[:] = [make_order(**in_the_shop(changes, days))]
     talk = chat("refund_order")
     ended = await talk.say("refund please")
     assert isinstance(ended, Escalation)
@@ -59,10 +74,9 @@ async def test_outside_the_policy_nothing_is_offered(chat, shop, make_order, day
     assert talk.actions == []
 
 
-@pytest.mark.parametrize("changes", [{"purchased_at": -29.99}, {"event_starts_at": 2.01}, {"amount_cents": 15_000}])
+@pytest.mark.parametrize("changes", [{"purchased_at": -29.99}, {"event_starts_at": 7}, {"amount_cents": 15_000}])
 async def test_at_the_bounds_of_the_policy_the_refund_is_offered(chat, shop, make_order, days, changes):
-    moments = {name: days(value) for name, value in changes.items() if name.endswith("_at")}
-    shop.orders[:] = [make_order(**(changes | moments))]
+    shop.orders[:] = [make_order(**in_the_shop(changes, days))]
     asked = await chat("refund_order").say("refund please")
     assert asked.awaits == "confirmation"
 
@@ -123,7 +137,7 @@ async def test_no_orders_and_a_silent_shop_are_handed_over(chat, shop):
     ("result", "reason", "status", "words"),
     [
         (CallResult(CallOutcome.REFUSED, code="already_refunded"), "backend_refused", ActionStatus.REFUSED, "already"),
-        (CallResult(CallOutcome.REFUSED, code="past_deadline"), "backend_refused", ActionStatus.REFUSED, "outside"),
+        (CallResult(CallOutcome.REFUSED, code="past_deadline"), "backend_refused", ActionStatus.REFUSED, "7 days"),
         (CallResult(CallOutcome.REFUSED, code="order_pending"), "backend_refused", ActionStatus.REFUSED, "myself"),
         (CallResult(CallOutcome.NOT_FOUND), "backend_refused", ActionStatus.REFUSED, "myself"),
         (CallResult(CallOutcome.UNKNOWN), "backend_failed", ActionStatus.UNKNOWN, "don't know for certain"),
@@ -149,3 +163,24 @@ async def test_an_unknown_result_tells_the_human_to_look_before_doing_it_again(c
     assert ended.priority == "high"
     assert "NOT KNOWN" in ended.note
     assert ended.reply.text.endswith("there's no need to ask again.")
+
+
+async def test_the_deadline_is_the_shops_own_and_not_worked_out_from_the_event(chat, shop, make_order, days):
+    shop.orders[:] = [make_order(event_starts_at=days(30), refundable_until=days(-0.01))]
+    talk = chat("refund_order")
+    ended = await talk.say("refund please")
+    assert "until 7 days before the event" in ended.reply.text
+    assert talk.state.run is None
+    assert talk.actions == []
+
+
+@pytest.mark.parametrize("name", ["past_deadline", "bought_too_long_ago"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_the_user_is_told_agrees_with_the_article(name, language):
+    """The days of the reply stand in the article of every language that has one."""
+    templates = yaml.safe_load((CATALOGUE / "templates" / "workflows.yaml").read_text(encoding="utf-8"))["templates"]
+    [text] = [entry["texts"][language] for entry in templates if entry["id"] == f"wf_refund_order_{name}"]
+    article = (CATALOGUE / "knowledge" / language / "ticket_refunds.md").read_text(encoding="utf-8")
+    numbers = set(re.findall(r"\b\d+\b", text))
+    assert numbers == {"7" if name == "past_deadline" else "30"}
+    assert numbers <= set(re.findall(r"\b\d+\b", article))
