@@ -6,7 +6,7 @@ from functools import lru_cache
 from html import escape
 from typing import Any, Final, Literal
 
-from floodgate.bedrock import ModelClient, ModelRequest, Prompt, Usage, load_prompt
+from floodgate.bedrock import ModelClient, ModelRequest, Prompt, load_prompt
 from floodgate.events import ModelUsage
 from floodgate.privacy import redact, restore
 from pydantic import BaseModel, Field, create_model
@@ -51,7 +51,7 @@ class BedrockSlotReader:
         value: Any = getattr(result.value, request.slot)
         restored = None if value is None else restore(str(value), redacted.placeholders)
         command: str = getattr(result.value, "command", "none")
-        return ModelReading({request.slot: _as_choice(request, restored)}, command), _usage(result.usage)
+        return ModelReading({request.slot: _as_choice(request, restored)}, command), result.usage.to_record()
 
 
 class _Empty(BaseModel):
@@ -91,17 +91,3 @@ def _as_choice(request: ReadingRequest, value: str | None) -> str | None:
         if value.strip().casefold() in {choice.label.casefold(), choice.value.casefold()}:
             return choice.value
     return None
-
-
-def _usage(usage: Usage) -> ModelUsage:
-    return ModelUsage(
-        model_id=usage.model_id,
-        model_label=usage.model_label,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cache_read_tokens=usage.cache_read_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        cost_usd=usage.cost_usd,
-        latency_ms=usage.latency_ms,
-        calls=usage.calls,
-    )
