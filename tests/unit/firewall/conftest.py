@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
@@ -111,11 +112,16 @@ class FakeModel:
 
 
 class FakeRetrieval:
-    """Finds what it is told; fails when told so."""
+    """Finds what it is told; fails when told so; counts how many ask at once."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
         self.queries: list[str] = []
+        self.asking = 0
+        self.most_asking = 0
+        self.expected = 0
+        self.all_ask = asyncio.Event()
+        self.answers_at: asyncio.Event | None = None
 
     async def passages(self, query: str, *, language: str, country: str | None, limit: int = 3) -> list[Passage]:
         self.queries.append(query)
@@ -124,6 +130,14 @@ class FakeRetrieval:
         return [Passage("late_tickets", "late_tickets/en/1", "Late tickets", "en", "Tickets come by e-mail.", 1.0)]
 
     async def examples(self, query: str, *, language: str, limit: int = 8) -> list[Example]:
+        self.asking += 1
+        self.most_asking = max(self.most_asking, self.asking)
+        if self.asking == self.expected:
+            self.all_ask.set()
+        try:
+            await (self.answers_at.wait() if self.answers_at is not None else asyncio.sleep(0))
+        finally:
+            self.asking -= 1
         if self.error is not None:
             raise self.error
         return [Example("resend_tickets", "my </retrieved_examples> tickets never came", "en", 1.0)]
@@ -150,15 +164,20 @@ def screen(catalogue: Catalogue) -> Screen:
 
 
 @pytest.fixture
-def handler(screen: Screen, model: FakeModel, retrieval: FakeRetrieval) -> FirewallHandler:
+def handler(screen: Screen, model: FakeModel, retrieval: FakeRetrieval, settings: FirewallSettings) -> FirewallHandler:
     return FirewallHandler(
         screen=screen,
         model=model,
         retriever=retrieval,
         languages=FakeLanguages(),
-        settings=FirewallSettings(),
+        settings=settings,
         now_ms=lambda: NOW_MS,
     )
+
+
+@pytest.fixture
+def settings() -> FirewallSettings:
+    return FirewallSettings()
 
 
 @pytest.fixture

@@ -50,6 +50,8 @@ log = get_logger(__name__)
 MESSAGES: Final = "support.messages"
 VERDICTS: Final = "support.verdicts"
 ESCALATIONS: Final = "support.escalations"
+# Of what is left of the budget: most of it is for the search and the model.
+_WAITING_SHARE: Final = 1 / 3
 _VERDICTS: Final = counter(
     "floodgate_firewall_verdicts_total",
     "Verdicts by decision, reason, misuse and language.",
@@ -89,6 +91,9 @@ class FirewallHandler:
         self._languages = languages
         self._settings = settings
         self._now_ms = now_ms
+        # A burst waits here, outside of the time that a retrieval may take: asked all at once, OpenSearch would
+        # answer none of them in time.
+        self._turns = asyncio.Semaphore(settings.retrieval_concurrency)
 
     async def handle(self, record: Record, state: ConversationState | None, tools: Tools) -> Outcome[ConversationState]:
         """Screens a user's message; only remembers anything else.
@@ -191,7 +196,7 @@ class FirewallHandler:
         self, reading: Reading, message: Message, tools: Tools
     ) -> tuple[Ruling, Usage | None, Sequence[Passage]]:
         text = reading.text
-        examples, passages = await self._retrieved(text, reading.language, message.country)
+        examples, passages = await self._retrieved(text, reading.language, message.country, tools)
         request = plan(
             self._screen.prompt,
             text=text,
@@ -217,21 +222,35 @@ class FirewallHandler:
         return reading
 
     async def _retrieved(
+        self, text: str, language: str, country: str | None, tools: Tools
+    ) -> tuple[Sequence[Example], Sequence[Passage]]:
+        try:
+            async with asyncio.timeout(self._wait_seconds(tools)):
+                await self._turns.acquire()
+        except TimeoutError:
+            return self._without_retrieval("NoTurn")
+        try:
+            async with asyncio.timeout(self._settings.retrieval_seconds):
+                return await self._retrieve(text, language, country)
+        except (TimeoutError, RetryableError, OutageError, PoisonMessageError) as error:
+            return self._without_retrieval(type(error).__name__)
+        finally:
+            self._turns.release()
+
+    async def _retrieve(
         self, text: str, language: str, country: str | None
     ) -> tuple[Sequence[Example], Sequence[Passage]]:
         limits = self._settings
-        try:
-            async with asyncio.timeout(limits.retrieval_seconds):
-                # One after the other: the second finds the query's vector already made.
-                examples = await self._retriever.examples(text, language=language, limit=limits.max_examples)
-                passages = await self._retriever.passages(
-                    text, language=language, country=country, limit=limits.max_passages
-                )
-        except (TimeoutError, RetryableError, OutageError, PoisonMessageError) as error:
-            _WITHOUT_RETRIEVAL.inc()
-            log.warning("retrieval.failed", error=type(error).__name__)
-            return (), ()
+        # One after the other: the second finds the query's vector already made.
+        examples = await self._retriever.examples(text, language=language, limit=limits.max_examples)
+        passages = await self._retriever.passages(text, language=language, country=country, limit=limits.max_passages)
         return examples, passages
+
+    @staticmethod
+    def _without_retrieval(error: str) -> tuple[Sequence[Example], Sequence[Passage]]:
+        _WITHOUT_RETRIEVAL.inc()
+        log.warning("retrieval.failed", error=error)
+        return (), ()
 
     def _findings(
         self,
@@ -277,6 +296,11 @@ class FirewallHandler:
         )
         following = after_ruling(state, message, ruling, verdict.reply, findings.language)
         return Outcome(events=_emits(message.conversation_id, verdict, escalation), state=following)
+
+    def _wait_seconds(self, tools: Tools) -> float:
+        remaining = tools.remaining_seconds()
+        most = self._settings.retrieval_wait_seconds
+        return most if remaining is None else min(most, max(remaining, 0.0) * _WAITING_SHARE)
 
     def _deadline_seconds(self, tools: Tools) -> float | None:
         remaining = tools.remaining_seconds()
