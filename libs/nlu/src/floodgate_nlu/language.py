@@ -33,6 +33,7 @@ _SHORT_WORDS: Final = 3
 _DECLARED_BONUS: Final = 0.9
 _PLAUSIBLE: Final = 3
 _PLAUSIBLE_SHARE: Final = 0.2
+_LIKELY_SHARE: Final = 0.5
 _lock: Final = Lock()
 
 
@@ -96,6 +97,14 @@ def identify(text: str, declared: str | None = None) -> str:
     if declared and len(words) <= _SHORT_WORDS:
         scores[declared] = scores.get(declared, 0.0) + _DECLARED_BONUS / len(words)
     return min(scores, key=lambda code: (-scores[code], code))
+
+
+@lru_cache(maxsize=512)
+def likely_languages(text: str) -> frozenset[str]:
+    """English and the languages that score at least half of the best: what insults are looked for in."""
+    scores = language_scores(text)
+    best = max(scores.values(), default=0.0)
+    return frozenset({code for code, score in scores.items() if score >= _LIKELY_SHARE * best} | {"en"})
 
 
 @lru_cache(maxsize=512)

@@ -7,15 +7,22 @@ from functools import cache
 from typing import Final
 
 from floodgate_nlu.injection import sentence_scores
-from floodgate_nlu.language import plausible
+from floodgate_nlu.language import likely_languages
 from floodgate_nlu.patterns import PhraseMatcher
 from floodgate_nlu.resources import load_yaml, phrases
 from floodgate_nlu.text import sentences, strip_hidden, tokens
 
-INJECTION_THRESHOLD: Final = 0.5
-_INJECTION: Final = frozenset({"strong", "weak"})
+INJECTION_THRESHOLD: Final = 0.6
+_INJECTION: Final = frozenset({"strong", "likely", "weak", "own"})
 _STRONG: Final = 0.9
-_WEAK: Final = 0.2
+# What a phrase adds to the learned score, and the least learned score that it adds to.
+_LIKELY: Final = 0.5
+_LIKELY_FROM: Final = 0.1
+_WEAK: Final = 0.1
+_WEAK_FROM: Final = 0.4
+# In fewer words the learned score is chance; phrases still count.
+_FEWEST_WORDS: Final = 5
+_FEW_WORDS_CAP: Final = 0.3
 _HIDDEN_TEXT: Final = 0.85
 _MANY_HIDDEN: Final = 12
 _FENCE: Final = re.compile(
@@ -66,16 +73,25 @@ def combined_score(text: str, learned: Sequence[float]) -> tuple[float, str]:
     parts = sentences(text)
     best, where = 0.0, ""
     for sentence, score in zip(parts, learned, strict=True):
-        labels = set(_kinds_in(sentence, ()))
-        combined = max(score, _STRONG if "strong" in labels else 0.0)
-        combined = max(combined, min(1.0, score + _WEAK) if "weak" in labels and score > 0.25 else 0.0)
-        if _FENCE.search(sentence):
-            combined = max(combined, _STRONG)
+        combined = _sentence_score(sentence, score)
         if combined > best:
             best, where = combined, sentence
     if len(text) - len(strip_hidden(text)) >= _MANY_HIDDEN and best < _HIDDEN_TEXT:
         return _HIDDEN_TEXT, parts[0] if parts else ""
     return best, where
+
+
+def _sentence_score(sentence: str, learned: float) -> float:
+    if len(tokens(sentence)) < _FEWEST_WORDS:
+        learned = min(learned, _FEW_WORDS_CAP)
+    if _FENCE.search(sentence):
+        return max(learned, _STRONG)
+    kinds = set(_kinds_in(sentence, ()))
+    if "strong" in kinds and "own" not in kinds:
+        return max(learned, _STRONG)
+    if kinds & {"strong", "likely"} and learned >= _LIKELY_FROM:
+        return min(1.0, learned + _LIKELY)
+    return min(1.0, learned + _WEAK) if "weak" in kinds and learned >= _WEAK_FROM else learned
 
 
 def assess_misuse(text: str) -> Misuse:
@@ -84,7 +100,7 @@ def assess_misuse(text: str) -> Misuse:
     if score >= INJECTION_THRESHOLD:
         return Misuse("injection", score, (where,) if where else ())
     found: dict[str, list[str]] = {}
-    languages = plausible(text)
+    languages = likely_languages(text)
     for sentence in sentences(text):
         for kind in _kinds_in(sentence, languages):
             found.setdefault(kind, []).append(sentence)

@@ -2,8 +2,9 @@
 
 An artefact holds weights over hashed features and the names of its sources, and no text. Attacks come from BIPIA
 (MIT) and from this project's own templates; ordinary messages from CLINC150 (CC BY 3.0), MultiDoGO
-(CDLA-Permissive-1.0) and Banking77 (CC BY 4.0), and from this project's own sentences about the same subjects. The
-word vectors come from CLINC150 and MultiDoGO alone, so that Banking77 stays unseen by the intent measures.
+(CDLA-Permissive-1.0) and Banking77 (CC BY 4.0), from this project's catalogue in ten languages and from its own
+sentences. The word vectors come from CLINC150 and MultiDoGO alone, so that Banking77 stays unseen by the intent
+measures.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from floodgate_nlu.attack_templates import attacks, harmless
+from floodgate_nlu.catalogue import load_catalogue
 from floodgate_nlu.injection import ARTEFACT
 from floodgate_nlu.linear import LinearModel, train_linear
 from floodgate_nlu.word_vectors import ARTEFACT as VECTORS
@@ -21,13 +23,15 @@ from floodgate_nlu.word_vectors import train_word_vectors
 
 ORIGIN: Final = (
     "python -m floodgate_nlu.train; BIPIA text_attack_train (MIT); CLINC150 (CC BY 3.0); Banking77 (CC BY 4.0); "
-    "MultiDoGO (CDLA-Permissive-1.0); Floodgate's own templates (MIT)"
+    "MultiDoGO (CDLA-Permissive-1.0); Floodgate's own templates and catalogue (MIT)"
 )
 VECTOR_ORIGIN: Final = "python -m floodgate_nlu.train; CLINC150 (CC BY 3.0); MultiDoGO (CDLA-Permissive-1.0)"
 _VECTOR_SIZE: Final = 96
 _CLASSES: Final = ("ordinary", "attack")
 _EVERY_NTH_DOMAIN_TURN: Final = 4
-_ATTACK_WEIGHT: Final = 3.0
+_ATTACK_WEIGHT: Final = 5.0
+_EXAMPLE_COPIES: Final = 2
+CATALOGUE: Final = Path(__file__).parents[4] / "catalogue"
 
 
 def read_jsonl(path: Path) -> list[dict[str, str]]:
@@ -54,6 +58,11 @@ def bipia_attacks(corpora: Path) -> list[str]:
     return [row["text"] for row in rows if row["source"].startswith("BIPIA")]
 
 
+def catalogue_examples(catalogue: Path = CATALOGUE) -> list[str]:
+    """What customers say in ten languages, as the project's catalogue words it."""
+    return [text for category in load_catalogue(catalogue).categories.values() for text in category.examples]
+
+
 def train_injection(
     corpora: Path,
     ordinary_sources: Sequence[str] = ("banking77", "clinc150", "multidogo"),
@@ -62,7 +71,7 @@ def train_injection(
 ) -> LinearModel:
     """Train the sentence classifier; sources can be left out to measure on them."""
     attack_texts = attacks() + (bipia_attacks(corpora) if with_bipia else [])
-    ordinary = ordinary_messages(corpora, ordinary_sources) + harmless()
+    ordinary = ordinary_messages(corpora, ordinary_sources) + harmless() + catalogue_examples() * _EXAMPLE_COPIES
     labels = [1] * len(attack_texts) + [0] * len(ordinary)
     weights = [_ATTACK_WEIGHT] * len(attack_texts) + [1.0] * len(ordinary)
     texts = attack_texts + ordinary

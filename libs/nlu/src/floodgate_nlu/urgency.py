@@ -1,6 +1,6 @@
 """How urgent a message is and why: rules in ten languages, softened by words that say there is no hurry."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from floodgate_nlu.text import sentences, tokens
 
 _ANY_LANGUAGE: Final = "*"
 _CALM: Final = "calm"
+_INSULT: Final = "insult"
 _PRESSING: Final = "pressing"
 _ALWAYS_URGENT: Final = frozenset({"self_harm"})
 _COMPANY_BONUS: Final = 0.05
@@ -39,7 +40,7 @@ class UrgencyRules:
         self._calm_factor: float = data["calm_factor"]
         patterns = [
             (phrase, (language, rule))
-            for rule, languages in {**data["rules"], _CALM: data["calm"]}.items()
+            for rule, languages in {**data["rules"], _CALM: data["calm"], _INSULT: data["insults"]}.items()
             for language, text in languages.items()
             for phrase in phrases(text)
         ]
@@ -56,10 +57,8 @@ class UrgencyRules:
         found: dict[str, str] = {}
         languages = plausible(text) | {_ANY_LANGUAGE}
         for sentence in sentences(text):
-            for match in self._matcher.find(tokens(sentence)):
-                language, rule = match.label
-                if language in languages:
-                    found.setdefault(rule, sentence)
+            for rule in self._holding(sentence, languages):
+                found.setdefault(rule, sentence)
         calm = found.pop(_CALM, None) is not None
         pressing = found.pop(_PRESSING, None) is not None
         reasons = sorted(found, key=lambda rule: (-self._weight(rule), rule))
@@ -67,6 +66,16 @@ class UrgencyRules:
         if calm and not _ALWAYS_URGENT.intersection(reasons):
             return Urgency(round(min(score * self._calm_factor, 1.0), 4), (), ())
         return Urgency(round(min(score, 1.0), 4), tuple(reasons), tuple(found[rule] for rule in reasons))
+
+    def _holding(self, sentence: str, languages: Collection[str]) -> list[str]:
+        """The rules that a sentence meets by more than the names it calls somebody."""
+        matches = [m for m in self._matcher.find(tokens(sentence)) if m.label[0] in languages]
+        insults = [(m.start, m.end) for m in matches if m.label[1] == _INSULT]
+        return [
+            m.label[1]
+            for m in matches
+            if m.label[1] != _INSULT and not any(start <= m.start and m.end <= end for start, end in insults)
+        ]
 
     def _weight(self, rule: str) -> float:
         return self._weights.get(rule, 0.8)

@@ -1,0 +1,65 @@
+"""Ordinary customers are never treated as attackers; attacks are, in every language."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from floodgate_nlu.language import SERVED
+from floodgate_nlu.misuse import assess_misuse
+from floodgate_nlu.resources import load_yaml
+from floodgate_nlu.urgency import default_rules
+
+FOLDER = Path(__file__).parent
+ORDINARY: dict[str, list[str]] = load_yaml("ordinary_messages.yaml")
+
+
+def _load(name: str) -> Any:
+    return yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("language", SERVED)
+def test_ordinary_messages_are_no_misuse_and_not_urgent(language: str) -> None:
+    texts = ORDINARY[language]
+    assert len(texts) >= 40
+    assert [text for text in texts if assess_misuse(text).kind != "none"] == []
+    assert [text for text in texts if default_rules().assess(text).score >= 0.7] == []
+
+
+@pytest.mark.parametrize("language", SERVED)
+def test_attacks_are_caught(language: str) -> None:
+    texts = _load("attacks.yaml")[language]
+    missed = [text for text in texts if assess_misuse(text).kind != "injection"]
+    assert len(missed) <= len(texts) // 3, missed
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Stelletje oplichters, ik wil mijn geld terug!",
+        "Ihr seid doch Betrüger, mein Paket fehlt immer noch.",
+        "Bande d'escrocs, toujours pas de réponse.",
+        "Sois unos estafadores, llevo dos semanas esperando.",
+        "Filmen hackade hela kvällen.",
+    ],
+)
+def test_angry_names_and_choppy_films_are_not_urgent(message: str) -> None:
+    assert default_rules().assess(message).score < 0.7
+
+
+def test_fraud_by_a_swindler_stays_urgent() -> None:
+    assert default_rules().assess("Oplichters hebben geld van mijn rekening gehaald.").score >= 0.7
+    assert default_rules().assess("Någon har hackat mitt konto.").score >= 0.7
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Puis-je annuler si le vol est en retard ?",
+        "Ik krijg de kaartjes maar niet te zien.",
+        "¿A qué hora abren las puertas?",
+        "Half of my order came back already.",
+    ],
+)
+def test_words_that_are_insults_elsewhere_are_none_here(message: str) -> None:
+    assert assess_misuse(message).kind == "none"
