@@ -15,7 +15,7 @@ class FirewallSettings(BaseSettings):
 
     budget_seconds: float = Field(default=20.0, gt=0, description="From the first attempt; then local rules decide.")
     retrieval_seconds: float = Field(default=2.0, gt=0, description="Examples and knowledge; then without them.")
-    retrieval_concurrency: int = Field(default=8, ge=1, description="Retrievals at the same time; others wait.")
+    retrieval_concurrency: int = Field(default=4, ge=1, description="Retrievals at the same time; others wait.")
     retrieval_wait_seconds: float = Field(default=6.0, ge=0, description="For a turn to retrieve; then without.")
     margin_seconds: float = Field(default=1.0, ge=0, description="Kept back from the model for writing the verdict.")
     max_text_chars: int = Field(default=8_000, ge=200, description="Beyond it the middle of a message is left out.")
