@@ -14,6 +14,7 @@ from agent.bootstrap import open_library
 from agent.domain.calls import NotACustomerError
 from agent.domain.exchange import ModelReading
 from agent.handlers import AgentHandler
+from agent.knowledge import Knowledge
 from agent.settings import AgentSettings, ShopSettings
 from agent.writing import Writer
 from floodgate.catalogue import load_catalogue
@@ -26,6 +27,7 @@ from floodgate.events import (
     Pseudonyms,
     Verdict,
 )
+from floodgate.knowledge import FakeRetriever
 from floodgate_local.inprocess import serving
 from floodgate_local.shop.app import create_app
 from floodgate_local.shop.seed import seed
@@ -69,6 +71,7 @@ class Talk:
             shop,
             SilentReader(),
             settings,
+            knowledge=Knowledge(FakeRetriever(library.catalogue), library, settings.retrieval_seconds),
             writer=Writer(library, settings.reply_ttl_seconds, "test"),
             now_ms=lambda: int(NOON.timestamp() * 1000),
         )

@@ -16,8 +16,10 @@ from agent.domain.exchange import ModelReading
 from agent.domain.library import Library
 from agent.domain.state import AgentState
 from agent.handlers import AgentHandler
+from agent.knowledge import Knowledge
 from agent.settings import AgentSettings
 from agent.writing import Writer
+from floodgate.catalogue import load_catalogue
 from floodgate.catalogue.models import Automation, Catalogue, Category, Team, Template
 from floodgate.catalogue.models import Path as ButtonPath
 from floodgate.events import (
@@ -30,6 +32,7 @@ from floodgate.events import (
     Reply,
     Verdict,
 )
+from floodgate.knowledge import Example, FakeRetriever, Passage
 from keyflow import KEEP, Effect, EffectResult, Outcome, Record, Tools
 from keyflow.errors import KeyflowError
 
@@ -173,12 +176,34 @@ class FakeReader:
 
 
 @dataclass
+class FakeKnowledge:
+    """The articles as they stand in the catalogue, found by words in common; or what the test wants."""
+
+    articles: FakeRetriever
+    error: Exception | None = None
+    found: list[Passage] | None = None
+    asked: list[str] = field(default_factory=list)
+
+    async def passages(self, query: str, *, language: str, country: str | None, limit: int = 3) -> list[Passage]:
+        self.asked.append(query)
+        if self.error is not None:
+            raise self.error
+        if self.found is not None:
+            return self.found
+        return await self.articles.passages(query, language=language, country=country, limit=limit)
+
+    async def examples(self, query: str, *, language: str, limit: int = 8) -> list[Example]:
+        return []
+
+
+@dataclass
 class Conversation:
     """Drives the handler: verdicts in, effects run, state carried along."""
 
     handler: AgentHandler
     shop: FakeShop
     reader: FakeReader
+    knowledge: FakeKnowledge
     workflow: str
     language: str = "en"
     state: AgentState | None = None
@@ -280,16 +305,38 @@ def shop() -> FakeShop:
     return FakeShop()
 
 
+@pytest.fixture(scope="session")
+def articles() -> FakeRetriever:
+    return FakeRetriever(load_catalogue(CATALOGUE))
+
+
 @pytest.fixture
-def chat(library: Library, shop: FakeShop) -> Callable[..., Conversation]:
+def knowledge(articles: FakeRetriever) -> FakeKnowledge:
+    return FakeKnowledge(articles)
+
+
+@pytest.fixture(scope="session")
+def whole_library() -> Library:
+    """With the articles and the examples of the categories."""
+    return Library(load_catalogue(CATALOGUE))
+
+
+@pytest.fixture
+def chat(whole_library: Library, shop: FakeShop, knowledge: FakeKnowledge) -> Callable[..., Conversation]:
     def start(workflow: str, language: str = "en", **changes: Any) -> Conversation:
         settings = AgentSettings()
         reader = FakeReader()
-        writer = Writer(library, settings.reply_ttl_seconds, "0.1.0")
+        library = whole_library
         handler = AgentHandler(
-            library, shop, reader, settings, writer=writer, now_ms=lambda: int(NOW.timestamp() * 1000)
+            library,
+            shop,
+            reader,
+            settings,
+            knowledge=Knowledge(knowledge, library, settings.retrieval_seconds),
+            writer=Writer(library, settings.reply_ttl_seconds, "0.1.0"),
+            now_ms=lambda: int(NOW.timestamp() * 1000),
         )
-        return Conversation(handler, shop, reader, workflow, language, **changes)
+        return Conversation(handler, shop, reader, knowledge, workflow, language, **changes)
 
     return start
 

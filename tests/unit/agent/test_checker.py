@@ -53,7 +53,7 @@ def test_the_three_workflows_hold_together(library):
         (
             "refund_order",
             step("why_not", cases=[{"if": "true", "next": "refused"}]),
-            "step past_deadline: is never reached",
+            "step deadline_just_passed: is never reached",
         ),
         ("refund_order", step("policy", **{"else": "refund"}), "step refund: can be reached without a yes to confirm"),
         ("refund_order", step("confirm", agreed="work_out"), "step refund: is never reached"),

@@ -13,8 +13,10 @@ from agent.domain.exchange import (
     AwaitUser,
     CallReturned,
     HandedOver,
+    KnowledgeReturned,
     ModelReading,
     NeedAct,
+    NeedAnswer,
     NeedLookUp,
     NeedReading,
     Resolved,
@@ -70,6 +72,10 @@ def events(transition: Transition, worlds: dict[str, list[dict[str, Any]]]) -> I
             yield from (UserTurn(text) for text in ("TK-40001", "gibberish"))
         case NeedReading():
             yield ModelReading({"confirmation": "yes", "order_number": "yes please", "subscription_id": "x"}, "answer")
+            yield ModelReading({"confirmation": "yes"}, "question", text="and what then")
+        case NeedAnswer():
+            yield KnowledgeReturned()
+            yield KnowledgeReturned("Usually within five working days.")
         case NeedLookUp() | NeedAct() as need:
             yield from (CallReturned(CallResult(CallOutcome.DONE, answer)) for answer in worlds[need.call])
             changes = CALLS[need.call].changes

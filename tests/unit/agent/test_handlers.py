@@ -190,6 +190,16 @@ def test_a_poisoned_record_leaves_its_conversation_with_a_human(chat):
     assert handler.on_poison(failed(), record)[0].value.team == "tickets"
 
 
+async def test_the_run_of_a_poisoned_record_ends_with_the_firewalls_next_verdict(chat):
+    talk = chat("refund_order")
+    await talk.say("refund please")
+    poisoned = Record("support.verdicts", 0, 5, "intercom:1", talk.verdict("\x00"))
+    assert talk.handler.on_poison(failed(), poisoned)[0].value.reason_code == "poison"
+    await talk.receive(talk.verdict("yes", decision=Decision.PASS))
+    assert talk.state.run is None
+    assert talk.actions == []
+
+
 def test_records_that_others_answer_for_are_not_handed_over_again(chat):
     talk = chat("refund_order")
     assert talk.handler.on_poison(failed("support.messages"), None) == ()
@@ -273,6 +283,8 @@ async def test_a_hand_over_holds_all_that_a_human_needs(chat, shop):
         "Why you have it: The shop refused it. [backend_refused]",
         "What we know: order number TK-40001",
         "Action: refund order: refused by the shop, nothing changed (order_pending)",
+        "Knowledge: Wanneer je tickets worden terugbetaald (ticket_refunds); "
+        "When an event is cancelled or moved (cancelled_events)",
         f"Next: {ended.suggested_next_step}",
         f"Steps: {' · '.join(ended.steps[-12:])}",
         "Language: nl",

@@ -6,13 +6,15 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Final
 
-from floodgate.bedrock import BedrockModel, BedrockSettings
+from floodgate.bedrock import BedrockModel, BedrockSettings, ModelClient
 from floodgate.catalogue import Catalogue, load_catalogue
 from floodgate.events import Pseudonyms
 from floodgate.events.serde import AvroSerde
 from floodgate.events.times import now_ms
+from floodgate.knowledge import DegradingRetriever, FakeRetriever, OpenSearchRetriever, Retriever, make_client
+from floodgate.knowledge.opensearch import RetrievalLimits
 from floodgate.service import Service, make_processor
-from floodgate.settings import CatalogueSettings, PrivacySettings, RegistrySettings, load
+from floodgate.settings import CatalogueSettings, OpenSearchSettings, PrivacySettings, RegistrySettings, load
 from keyflow.errors import FatalError
 
 from agent.adapters.bedrock_slots import BedrockSlotReader
@@ -21,6 +23,7 @@ from agent.domain.library import Library
 from agent.domain.model import WorkflowError
 from agent.domain.state import AgentState
 from agent.handlers import SHOP, AgentHandler
+from agent.knowledge import Knowledge
 from agent.ports import SlotReader
 from agent.settings import AgentSettings, ShopSettings
 from agent.writing import Writer
@@ -42,7 +45,9 @@ def bootstrap(
     *,
     catalogue: Catalogue | None = None,
     shop: ShopHttp | None = None,
+    model: ModelClient | None = None,
     reader: SlotReader | None = None,
+    retriever: Retriever | None = None,
     serde: AvroSerde | None = None,
 ) -> Service:
     """The service; whatever is passed takes the place of the real thing.
@@ -54,11 +59,17 @@ def bootstrap(
     shop = shop or ShopHttp(load(ShopSettings), pseudonyms(load(PrivacySettings)))
     on_stop: list[Callable[[], Awaitable[None]]] = [shop.aclose]
     prompt = ""
+    model = model or BedrockModel(load(BedrockSettings))
     if reader is None:
-        bedrock = BedrockSlotReader(BedrockModel(load(BedrockSettings)))
+        bedrock = BedrockSlotReader(model)
         reader, prompt = bedrock, bedrock.prompt
+    if retriever is None:
+        index = search_index(library.catalogue, model, settings)
+        on_stop.append(index.close)
+        retriever = DegradingRetriever(index, FakeRetriever(library.catalogue))
+    knowledge = Knowledge(retriever, library, settings.retrieval_seconds)
     writer = Writer(library, settings.reply_ttl_seconds, version("floodgate-agent"), prompt)
-    handler = AgentHandler(library, shop, reader, settings, writer=writer, now_ms=now_ms)
+    handler = AgentHandler(library, shop, reader, settings, knowledge=knowledge, writer=writer, now_ms=now_ms)
     processor = make_processor(
         NAME,
         ("support.verdicts", "support.messages"),
@@ -73,6 +84,16 @@ def bootstrap(
         versions={"catalogue": library.catalogue.version, "prompt": prompt},
     )
     return Service(name=NAME, processors=(processor,), on_stop=tuple(on_stop))
+
+
+def search_index(catalogue: Catalogue, model: ModelClient, settings: AgentSettings) -> OpenSearchRetriever:
+    """The index of the knowledge; it answers soon enough for the search in memory to take its place in time."""
+    return OpenSearchRetriever(
+        make_client(load(OpenSearchSettings)),
+        model.embed,
+        default_language=catalogue.default_language,
+        limits=RetrievalLimits(timeout_seconds=settings.retrieval_seconds * 2 / 3),
+    )
 
 
 def open_library(catalogue: Catalogue) -> Library:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
-from floodgate.events import Decision, Message, MessageKind, Verdict
+from floodgate.events import Citation, Decision, Message, MessageKind, Verdict
 from floodgate.events.times import from_ms
 from floodgate.telemetry import counter, get_logger
 from keyflow import Effect, EffectResult, Emit, FailedRecord, Outcome, Record, Tools
@@ -18,8 +19,10 @@ from agent.domain.exchange import (
     AwaitUser,
     CallReturned,
     HandedOver,
+    KnowledgeReturned,
     ModelReading,
     NeedAct,
+    NeedAnswer,
     NeedLookUp,
     NeedReading,
     Resolved,
@@ -32,6 +35,7 @@ from agent.domain.model import Workflow
 from agent.domain.records import RESOLVED_TAG, STOPPED_TAG, case_of, option_id
 from agent.domain.scope import Context
 from agent.domain.state import AgentState, Case, Run
+from agent.knowledge import Knowledge
 from agent.ports import ReadingRequest, SlotReader
 from agent.settings import AgentSettings
 from agent.writing import Ending, Turn, Writer
@@ -54,7 +58,7 @@ OUT_OF_TIME: Final = Ending(
 
 _runs = counter("floodgate_agent_runs_total", "Workflows that ended, by how", ("workflow", "ending"))
 _actions = counter("floodgate_agent_actions_total", "Actions by result", ("action", "status"))
-_silent = counter("floodgate_agent_silent_total", "Verdicts left alone because a human had joined")
+_silent = counter("floodgate_agent_silent_total", "Verdicts left alone because a human has the case")
 _readings = counter("floodgate_agent_readings_total", "Answers that the model was asked to read", ("result",))
 
 
@@ -68,6 +72,7 @@ class AgentHandler:
         reader: SlotReader,
         settings: AgentSettings,
         *,
+        knowledge: Knowledge,
         writer: Writer,
         now_ms: Callable[[], int],
     ) -> None:
@@ -75,6 +80,7 @@ class AgentHandler:
         self._backend = backend
         self._reader = reader
         self._settings = settings
+        self._knowledge = knowledge
         self._writer = writer
         self._now_ms = now_ms
 
@@ -111,7 +117,7 @@ class AgentHandler:
         workflow = self._library.by_reference(state.run.workflow)
         if workflow is None:
             run = interpreter.with_action(state.run, result.effect.payload["call"], returned)
-            return self._end(key, state, state.case, run, ending=WORKFLOW_CHANGED, tools=tools)
+            return await self._end(key, state, state.case, run, ending=WORKFLOW_CHANGED, tools=tools)
         turn = self._turn(key, state.case, workflow, tools)
         if state.carried_usage is not None:
             turn.usage, turn.model_asked = state.carried_usage, True
@@ -121,17 +127,21 @@ class AgentHandler:
     async def _on_verdict(self, key: str, verdict: Verdict, state: AgentState, tools: Tools) -> Outcome[AgentState]:
         if verdict.decision is not Decision.AUTOMATE:
             return Outcome(state=_after_other_decision(verdict, state))
-        if state.human_joined:
+        if state.human_joined or state.handed_over:
+            # The firewall automates nothing then; this verdict was on its way before it knew.
             _silent.inc()
+            log.info("agent.silent", event_id=str(verdict.event_id), handed_over=state.handed_over)
             return Outcome(state=state)
         run, case = self._run_and_case(verdict, state)
+        opening = verdict.message.text if run is None else ""
         if not verdict.message.contact_verified or verdict.message.contact_id != case.contact_id:
-            return self._end(key, state, case, run, ending=UNVERIFIED, tools=tools)
+            return await self._end(key, state, case, run, ending=UNVERIFIED, tools=tools, opening=opening)
         workflow = self._workflow_for(verdict, run)
         if workflow is None:
-            return self._end(key, state, case, run, ending=WORKFLOW_CHANGED, tools=tools)
+            return await self._end(key, state, case, run, ending=WORKFLOW_CHANGED, tools=tools, opening=opening)
         state = state.model_copy(update={"case": case})
         turn = self._turn(key, case, workflow, tools)
+        turn.opening = opening
         if run is None:
             transition = interpreter.begin(turn.context, verdict.message.text)
         else:
@@ -172,13 +182,36 @@ class AgentHandler:
                     try:
                         result = await self._look_up(need, turn.case.contact_id, tools)
                     except NotACustomerError:
-                        return self._end(turn.key, state, turn.case, transition.run, ending=UNVERIFIED, tools=tools)
+                        return await self._end(
+                            turn.key,
+                            state,
+                            turn.case,
+                            transition.run,
+                            ending=UNVERIFIED,
+                            tools=tools,
+                            opening=turn.opening,
+                        )
                     transition = interpreter.advance(turn.context, transition.run, CallReturned(result))
                 case NeedReading() as need:
                     reading = await self._read(need, turn, tools)
                     transition = interpreter.advance(turn.context, transition.run, reading)
+                case NeedAnswer() as need:
+                    found = await self._answer(need, turn, tools)
+                    transition = interpreter.advance(turn.context, transition.run, found)
+                case HandedOver():
+                    cited = await self._knowledge.bearing_on(
+                        turn.case, turn.workflow, turn.opening, tools.remaining_seconds()
+                    )
+                    return self._write_down(turn, state, transition, cited)
                 case _:
                     return self._write_down(turn, state, transition)
+
+    async def _answer(self, need: NeedAnswer, turn: Turn, tools: Tools) -> KnowledgeReturned:
+        answer = await self._knowledge.answer(need.question, turn.case, turn.workflow, tools.remaining_seconds())
+        if answer is None:
+            return KnowledgeReturned()
+        turn.citations.append(answer.citation)
+        return KnowledgeReturned(answer.text)
 
     async def _look_up(self, need: NeedLookUp, contact_id: str, tools: Tools) -> CallResult:
         try:
@@ -208,12 +241,14 @@ class AgentHandler:
             # Without the model the question is put again, with its buttons: nothing is lost but comfort.
             log.warning("agent.reading_failed", error_type=type(error).__name__)
             _readings.labels(result="failed").inc()
-            return ModelReading()
+            return ModelReading(text=need.text)
         turn.model_asked = True
         _readings.labels(result="read").inc()
-        return reading
+        return replace(reading, text=need.text)
 
-    def _write_down(self, turn: Turn, state: AgentState, transition: Transition) -> Outcome[AgentState]:
+    def _write_down(
+        self, turn: Turn, state: AgentState, transition: Transition, cited: Sequence[Citation] = ()
+    ) -> Outcome[AgentState]:
         run, need = transition.run, transition.need
         going_on = state.model_copy(update={"run": run, "carried_usage": None})
         ended = state.model_copy(update={"run": None, "case": None, "carried_usage": None})
@@ -229,7 +264,8 @@ class AgentHandler:
                 return Outcome((write.reply(turn, run, waiting=need),), going_on)
             case HandedOver():
                 _runs.labels(workflow=turn.workflow.id, ending=need.reason).inc()
-                return Outcome((write.escalation(turn, need, run),), ended)
+                handed_over = ended.model_copy(update={"handed_over": True})
+                return Outcome((write.escalation(turn, need, run, cited),), handed_over)
             case Resolved():
                 _runs.labels(workflow=turn.workflow.id, ending="resolved").inc()
                 return Outcome((write.reply(turn, run, resolved=True, tags=(RESOLVED_TAG,)),), ended)
@@ -251,25 +287,36 @@ class AgentHandler:
             expires_at_ms=turn.now_ms + int(self._settings.action_ttl_seconds * 1000),
         )
 
-    def _end(
-        self, key: str, state: AgentState, case: Case, run: Run | None, *, ending: Ending, tools: Tools
+    async def _end(
+        self,
+        key: str,
+        state: AgentState,
+        case: Case,
+        run: Run | None,
+        *,
+        ending: Ending,
+        tools: Tools,
+        opening: str = "",
     ) -> Outcome[AgentState]:
         """Ends without the interpreter."""
         _runs.labels(workflow=run.workflow.partition("@")[0] if run else "none", ending=ending.need.reason).inc()
-        event = self._writer.ending(key, case, run, ending, tools.now_ms())
-        return Outcome((event,), state.model_copy(update={"run": None, "case": None}))
+        cited = await self._knowledge.bearing_on(case, None, opening, tools.remaining_seconds())
+        event = self._writer.ending(key, case, run, ending, now_ms=tools.now_ms(), citations=cited)
+        return Outcome((event,), _handed_over(state))
 
     def fallback(self, record: Record, state: AgentState | None, reason: str) -> Outcome[AgentState]:
         """What is done when the time is spent or a dependency is out: a human goes on, at once."""
         state = state or AgentState()
         verdict = record.value
-        if not isinstance(verdict, Verdict) or verdict.decision is not Decision.AUTOMATE or state.human_joined:
+        if not isinstance(verdict, Verdict) or verdict.decision is not Decision.AUTOMATE:
+            return Outcome()
+        if state.human_joined or state.handed_over:
             return Outcome()
         log.warning("agent.fallback", reason=reason, event_id=str(verdict.event_id))
         run, case = self._run_and_case(verdict, state)
-        event = self._writer.ending(record.key, case, run, OUT_OF_TIME, self._now_ms())
+        event = self._writer.ending(record.key, case, run, OUT_OF_TIME, now_ms=self._now_ms())
         noted = state.noted(str(verdict.event_id))
-        return Outcome((event,), noted.model_copy(update={"run": None, "case": None}))
+        return Outcome((event,), _handed_over(noted))
 
     def on_poison(self, failed: FailedRecord, record: Record | None) -> tuple[Emit, ...]:
         """A record that goes to the dead letters leaves its conversation with a human, not with an operator."""
@@ -287,10 +334,14 @@ def _on_message(message: Message, state: AgentState) -> Outcome[AgentState]:
         case MessageKind.HUMAN_JOINED:
             changes: dict[str, Any] = {"human_joined": True, "run": None, "case": None}
         case MessageKind.CLOSED | MessageKind.REOPENED:
-            changes = {"human_joined": False, "run": None, "case": None}
+            changes = {"human_joined": False, "handed_over": False, "run": None, "case": None}
         case _:
             return Outcome()
     return Outcome(state=state.noted(str(message.event_id)).model_copy(update=changes))
+
+
+def _handed_over(state: AgentState) -> AgentState:
+    return state.model_copy(update={"run": None, "case": None, "handed_over": True})
 
 
 def _after_other_decision(verdict: Verdict, state: AgentState) -> AgentState:

@@ -16,6 +16,7 @@ class AgentSettings(BaseSettings):
         default=60.0, ge=0, description="A look-up is tried again while more than this is left of the budget."
     )
     reading_seconds: float = Field(default=15.0, gt=0, description="For the model to read an answer.")
+    retrieval_seconds: float = Field(default=1.5, gt=0, description="For the knowledge; it costs only the citation.")
     reply_ttl_seconds: float = Field(default=3_600.0, gt=0, description="A reply older than this is not sent.")
     action_ttl_seconds: float = Field(default=3_600.0, gt=0, description="An action decided longer ago is not done.")
     state_ttl_seconds: float = Field(default=7 * 86_400.0, gt=0, description="A conversation is forgotten after it.")

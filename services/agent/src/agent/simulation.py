@@ -14,8 +14,10 @@ from agent.domain.exchange import (
     AwaitUser,
     CallReturned,
     Event,
+    KnowledgeReturned,
     ModelReading,
     NeedAct,
+    NeedAnswer,
     NeedLookUp,
     NeedReading,
     Transition,
@@ -61,9 +63,11 @@ class Simulation:
         match transition.need:
             case AwaitUser() as need:
                 return self._turn(transition.run, need)
-            case NeedReading():
+            case NeedReading() as need:
                 self._tell("[the parsers could not read that; a model would be asked]")
-                return ModelReading()
+                return ModelReading(text=need.text)
+            case NeedAnswer():
+                return KnowledgeReturned(str(self._ask("what the knowledge says (nothing: empty)")) or None)
             case NeedLookUp() | NeedAct() as need:
                 return CallReturned(self._shop(need), "simulated")
             case _:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from floodgate.events import ModelUsage, ReplyOption, Verdict, Versions, edge_event_id
+from floodgate.events import Citation, ModelUsage, ReplyOption, Verdict, Versions, edge_event_id
 from floodgate.events.times import from_ms
 from keyflow import Emit, FailedRecord
 
@@ -25,7 +25,11 @@ ESCALATIONS: Final = "support.escalations"
 
 @dataclass
 class Turn:
-    """What is gathered while one record is handled."""
+    """What is gathered while one record is handled.
+
+    Attributes:
+        opening: The message that began the case, when it is the one being handled.
+    """
 
     key: str
     case: Case
@@ -35,6 +39,8 @@ class Turn:
     says: list[Utterance] = field(default_factory=list)
     usage: ModelUsage = field(default_factory=ModelUsage)
     model_asked: bool = False
+    opening: str = ""
+    citations: list[Citation] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +93,30 @@ class Writer:
             awaits=waiting.slot if waiting else None,
             resolved=resolved,
             actions=run.actions,
+            citations=turn.citations,
             tags=tags,
         )
         return Emit(REPLIES, turn.key, reply)
 
-    def escalation(self, turn: Turn, need: HandedOver, run: Run) -> Emit:
+    def escalation(self, turn: Turn, need: HandedOver, run: Run, citations: Sequence[Citation]) -> Emit:
         """A hand-over that the workflow decided."""
         team = self._library.team(turn.case.category) or self._library.team(turn.workflow.category)
         moment, text = self._moment(turn), self._text(turn)
-        record = escalation_record(turn.key, turn.case, moment, need, team=team, run=run, reply_text=text)
+        record = escalation_record(
+            turn.key, turn.case, moment, need, team=team, run=run, reply_text=text, citations=citations
+        )
         return Emit(ESCALATIONS, turn.key, record)
 
-    def ending(self, key: str, case: Case, run: Run | None, ending: Ending, now_ms: int) -> Emit:
+    def ending(
+        self,
+        key: str,
+        case: Case,
+        run: Run | None,
+        ending: Ending,
+        *,
+        now_ms: int,
+        citations: Sequence[Citation] = (),
+    ) -> Emit:
         """A hand-over that no workflow decided."""
         versions = Versions(
             service=self._service_version,
@@ -114,7 +132,9 @@ class Writer:
         )
         text = self._library.render(Utterance(ending.template), case.language)
         team = self._library.team(case.category)
-        record = escalation_record(key, case, moment, ending.need, team=team, run=run, reply_text=text)
+        record = escalation_record(
+            key, case, moment, ending.need, team=team, run=run, reply_text=text, citations=citations
+        )
         return Emit(ESCALATIONS, key, record)
 
     def poisoned(self, failed: FailedRecord, verdict: Verdict | None, now_ms: int) -> Emit | None:
@@ -134,7 +154,7 @@ class Writer:
                 contact_verified=False,
                 language=self._library.catalogue.default_language,
             )
-        return self.ending(key, case, None, Ending(need, TROUBLE), now_ms)
+        return self.ending(key, case, None, Ending(need, TROUBLE), now_ms=now_ms)
 
     def _text(self, turn: Turn) -> str:
         return "\n\n".join(self._library.render(said, turn.case.language) for said in turn.says)

@@ -27,10 +27,15 @@ class UserTurn:
 
 @dataclass(frozen=True, slots=True)
 class ModelReading:
-    """What the model read out of the last turn; both parts may be anything the schema allows."""
+    """What the model read out of the last turn; values and command may be anything the schema allows.
+
+    Attributes:
+        text: The turn itself, as `NeedReading` gave it.
+    """
 
     values: Mapping[str, str | None] = field(default_factory=dict)
     command: str = "none"
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,18 @@ class CallReturned:
     idempotency_key: str = ""
 
 
-Event = UserTurn | ModelReading | CallReturned
+@dataclass(frozen=True, slots=True)
+class KnowledgeReturned:
+    """The knowledge was searched.
+
+    Attributes:
+        answer: Sentences of one article, as they stand there; None when nothing supports an answer.
+    """
+
+    answer: str | None = None
+
+
+Event = UserTurn | ModelReading | CallReturned | KnowledgeReturned
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +93,13 @@ class NeedReading:
     spec: SlotSpec
     text: str
     choices: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NeedAnswer:
+    """The user asked something instead of answering; the knowledge may have it."""
+
+    question: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +140,7 @@ class HandedOver:
     priority: str = "normal"
 
 
-Need = AwaitUser | NeedReading | NeedLookUp | NeedAct | Resolved | Stopped | HandedOver
+Need = AwaitUser | NeedReading | NeedAnswer | NeedLookUp | NeedAct | Resolved | Stopped | HandedOver
 
 
 @dataclass(frozen=True, slots=True)

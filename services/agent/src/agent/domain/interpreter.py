@@ -16,9 +16,11 @@ from agent.domain.exchange import (
     CallReturned,
     Event,
     HandedOver,
+    KnowledgeReturned,
     ModelReading,
     Need,
     NeedAct,
+    NeedAnswer,
     NeedLookUp,
     NeedReading,
     Resolved,
@@ -43,7 +45,7 @@ from agent.domain.model import (
     SlotType,
 )
 from agent.domain.scope import Context, arguments, buttons, evaluate, open_choices, scope, utterance
-from agent.domain.slots import Command, read_command, read_slot, read_yes_no, validate
+from agent.domain.slots import Command, is_question, read_command, read_slot, read_yes_no, validate
 from agent.domain.state import TRACE_LENGTH, ActionRecord, Awaited, Run
 
 MAX_STEPS_PER_EVENT: Final = 100
@@ -55,12 +57,13 @@ NOT_CLEAR: Final = "wf_common_not_clear"
 NOT_UNDERSTOOD: Final = "wf_common_not_understood"
 TROUBLE: Final = "wf_common_trouble"
 OVER_LIMIT: Final = "wf_common_over_limit"
+ANSWER: Final = "wf_common_answer"
 YES_BUTTON: Final = "wf_common_yes"
 NO_BUTTON: Final = "wf_common_no"
 BUILT_IN_TEMPLATES: Final[Mapping[str, frozenset[str]]] = {
     name: frozenset()
     for name in (PERSON, STOPPED, NOT_CLEAR, NOT_UNDERSTOOD, TROUBLE, OVER_LIMIT, YES_BUTTON, NO_BUTTON)
-}
+} | {ANSWER: frozenset({"answer"})}
 """What the interpreter itself says, in every workflow."""
 
 CONFIRMATION: Final = SlotSpec(type=SlotType.YES_NO, description="whether to go ahead: yes or no")
@@ -93,6 +96,8 @@ def advance(context: Context, run: Run, event: Event) -> Transition:
             return _on_turn(context, run, event)
         case ModelReading():
             return _on_reading(context, run, event)
+        case KnowledgeReturned():
+            return _on_knowledge(context, run, event)
         case CallReturned():
             return _on_call(context, run, event)
 
@@ -134,17 +139,26 @@ def _on_reading(context: Context, run: Run, reading: ModelReading) -> Transition
     if reading.command == "cancel":
         return _on_command(run, Command.CANCEL)
     step = context.workflow.steps[run.step]
-    if isinstance(step, ConfirmStep):
-        if reading.values.get(CONFIRMATION_SLOT) == "no":
-            return _answered(context, run, "no")
-        return _ask_again(context, run)
+    if isinstance(step, ConfirmStep) and reading.values.get(CONFIRMATION_SLOT) == "no":
+        return _answered(context, run, "no")
     if isinstance(step, AskStep):
         proposed = reading.values.get(step.slot)
         choices = open_choices(run)
         value = None if proposed is None else validate(context.workflow.slots[step.slot], proposed, choices)
         if value is not None:
             return _answered(context, run, value)
+    if reading.text and (reading.command == "question" or is_question(reading.text, context.language)):
+        return Transition(run, (), NeedAnswer(reading.text))
     return _ask_again(context, run)
+
+
+def _on_knowledge(context: Context, run: Run, found: KnowledgeReturned) -> Transition:
+    """Says what the knowledge says and puts the open question again; neither is an attempt gone."""
+    if found.answer is None:
+        return _ask_again(context, run)
+    attempts = {**run.attempts, run.step: max(run.attempts.get(run.step, 0) - 1, 0)}
+    run = _trace(run.model_copy(update={"attempts": attempts}), f"{run.step}: a question was answered")
+    return _go(context, run, (Utterance(ANSWER, {"answer": found.answer}),))
 
 
 def _on_command(run: Run, command: Command) -> Transition:

@@ -11,6 +11,7 @@ from uuid import UUID
 from floodgate.events import (
     ActionResult,
     ActionStatus,
+    Citation,
     Escalation,
     EscalationSource,
     ModelUsage,
@@ -104,6 +105,7 @@ def reply_record(
     awaits: str | None = None,
     resolved: bool = False,
     actions: Sequence[ActionRecord] = (),
+    citations: Sequence[Citation] = (),
     tags: Sequence[str] = (),
 ) -> Reply:
     """What the agent says."""
@@ -121,6 +123,7 @@ def reply_record(
         category=case.category or workflow.category,
         resolved=resolved,
         actions=action_results(actions),
+        citations=tuple(citations),
         tags=tuple(tags),
         usage=moment.usage,
         versions=moment.versions,
@@ -137,6 +140,7 @@ def escalation_record(
     team: str | None,
     run: Run | None,
     reply_text: str | None,
+    citations: Sequence[Citation] = (),
 ) -> Escalation:
     """The hand-over, complete: a human can go on from it alone."""
     return Escalation(
@@ -160,8 +164,9 @@ def escalation_record(
         slots=dict(run.slots) if run else {},
         steps=run.trace if run else (),
         actions=action_results(run.actions if run else ()),
+        citations=tuple(citations),
         suggested_next_step=ending.suggested_next_step,
-        note=note(case, ending, run),
+        note=note(case, ending, run, citations),
         reply=None if reply_text is None else OutboundReply(text=reply_text, language=case.language),
         tags=(HANDED_OVER_TAG,),
         usage=moment.usage,
@@ -183,7 +188,7 @@ def action_results(actions: Sequence[ActionRecord]) -> tuple[ActionResult, ...]:
     )
 
 
-def note(case: Case, ending: HandedOver, run: Run | None) -> str:
+def note(case: Case, ending: HandedOver, run: Run | None, citations: Sequence[Citation] = ()) -> str:
     """The hand-over as a colleague would write it: what, why, what is known, what was done, what next."""
     lines = [f"The user wants: {case.wants or 'see the conversation'}", f"Why you have it: {_reason(ending.reason)}"]
     if run is not None and run.slots:
@@ -194,6 +199,8 @@ def note(case: Case, ending: HandedOver, run: Run | None) -> str:
         lines.append(f"Action: {action.action.replace('_', ' ')}: {_STATUS_WORDS[action.status]}{detail}")
     if run is not None and not run.actions:
         lines.append("Action: none, nothing was changed")
+    if citations:
+        lines.append(f"Knowledge: {'; '.join(f'{cited.title} ({cited.article_id})' for cited in citations)}")
     lines.append(f"Next: {ending.suggested_next_step}")
     if run is not None and run.trace:
         lines.append(f"Steps: {' · '.join(run.trace[-12:])}")

@@ -67,6 +67,14 @@ def read_yes_no(text: str, language: str) -> bool | None:
     return None
 
 
+def is_question(text: str, language: str) -> bool:
+    """Whether a text asks something: by its question mark, or by its first word when there are three or more."""
+    if "?" in text:
+        return True
+    said = fold(text).split()
+    return len(said) >= 3 and any(said[0] in words.QUESTION[code] for code in _languages(language))
+
+
 def read_slot(spec: SlotSpec, text: str, language: str, choices: Sequence[Choice] = ()) -> str | None:
     """The slot's value as text, validated; None when it is not there or not clear."""
     if choices:

@@ -86,11 +86,13 @@ class AgentState(StateModel):
     """Everything about one conversation.
 
     Attributes:
+        handed_over: A human has the case, so automation is silent until the conversation is closed.
         carried_usage: What the model used before an action; told in the record that follows the action.
     """
 
     recent_event_ids: tuple[str, ...] = ()
     human_joined: bool = False
+    handed_over: bool = False
     carried_usage: ModelUsage | None = None
     run: Run | None = None
     case: Case | None = None

@@ -1,10 +1,10 @@
-"""Closed vocabularies in the ten served languages: yes, no, stop, a person please, ordinals."""
+"""Closed vocabularies in the ten served languages: yes, no, stop, a person please, ordinals, questions."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Any, Final
 
@@ -33,6 +33,10 @@ def _phrases(by_language: Mapping[str, list[str]]) -> Mapping[str, frozenset[str
     return {language: frozenset(phrases) for language, phrases in by_language.items()}
 
 
+def _patterns(by_language: Mapping[str, Iterable[str]]) -> Mapping[str, re.Pattern[str]]:
+    return {language: re.compile(rf"\b({'|'.join(patterns)})\b") for language, patterns in by_language.items()}
+
+
 _VOCABULARY: Final = _read()
 
 YES: Final = _phrases(_VOCABULARY["yes_phrases"])
@@ -42,10 +46,12 @@ CANCEL: Final = _phrases(_VOCABULARY["cancel_phrases"])
 LAST: Final = _phrases(_VOCABULARY["last"])
 AMBIGUOUS: Final = _phrases(_VOCABULARY["ambiguous"])
 FILLERS: Final = frozenset(_VOCABULARY["fillers"])
-PERSON: Final[Mapping[str, re.Pattern[str]]] = {
-    language: re.compile(rf"\b({'|'.join(patterns)})\b")
-    for language, patterns in _VOCABULARY["person_patterns"].items()
-}
+PERSON: Final = _patterns(_VOCABULARY["person_patterns"])
+QUESTION: Final = _phrases(_VOCABULARY["question_words"])
+HOW_LONG: Final = _patterns(_VOCABULARY["how_long_patterns"])
+TIME: Final = _patterns(_VOCABULARY["time_patterns"])
+USUAL: Final = _patterns(_VOCABULARY["usual_patterns"])
+FUNCTION_WORDS: Final = _phrases(_VOCABULARY["function_words"])
 ORDINALS: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
     language: tuple(frozenset(forms) for forms in positions) for language, positions in _VOCABULARY["ordinals"].items()
 }
