@@ -75,7 +75,7 @@ class FakeModel:
 
 
 class FakeLanguages:
-    def identify(self, text: str, declared: str | None) -> str:
+    def identify(self, text: str, declared: str | None, others: str = "") -> str:
         return declared or "en"
 
     def is_other(self, text: str, language: str) -> bool:

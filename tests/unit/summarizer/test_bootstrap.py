@@ -67,6 +67,7 @@ def test_a_summary_in_another_language_is_noticed():
 
 def test_the_declared_language_decides_only_for_short_texts():
     languages = NluLanguages(SERVED, "en")
+    assert languages.identify("ok", None, "Vi har skickat biljetterna igen, de kommer inom en timme.") == "sv"
     assert languages.identify("ok", "sv") == "sv"
     assert languages.identify("I still have not received my tickets for the concert", "sv") == "en"
     assert NluLanguages(("en",), "en").identify("Stále jsem nedostala vstupenky", "de") == "en"

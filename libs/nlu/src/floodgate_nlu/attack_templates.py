@@ -40,5 +40,13 @@ def harmless() -> list[str]:
     return sentences * 3
 
 
+def ordinary_by_language() -> dict[str, list[str]]:
+    """The project's own sentences of customers, with the harmless and the attacking ones, per language."""
+    table: dict[str, list[str]] = {code: list(texts) for code, texts in load_yaml("ordinary_messages.yaml").items()}
+    for code, texts in _languages().items():
+        table.setdefault(code, []).extend([*texts["harmless"], *texts["goal"]])
+    return table
+
+
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]

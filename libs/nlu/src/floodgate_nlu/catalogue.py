@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ class Category:
     titles: Mapping[str, str]
     examples: tuple[str, ...]
     workflow: str | None
+    by_language: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,14 @@ def _category(path: Path, entry: Mapping[str, Any]) -> Category:
         _by_language(entry.get("title")),
         tuple(_texts(entry.get("examples"))),
         str(workflow) if workflow else None,
+        _texts_by_language(entry.get("examples")),
     )
+
+
+def _texts_by_language(value: Any) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, Mapping) or "text" in value:
+        return {}
+    return {str(language): tuple(_texts(texts)) for language, texts in value.items()}
 
 
 def _by_language(value: Any) -> dict[str, str]:

@@ -11,7 +11,7 @@ from floodgate_nlu.dialogue import Turn, cues, resolution_of, satisfaction
 from floodgate_nlu.generic import fill_property
 from floodgate_nlu.intents import IntentModel
 from floodgate_nlu.labels import LabelSet, pick_label, read_labels
-from floodgate_nlu.language import SERVED, identify
+from floodgate_nlu.language import SERVED, identify_conversation, language_scores
 from floodgate_nlu.prompting import part, parts, raw_part, user_text
 from floodgate_nlu.sentiment import NEUTRAL_BAND, polarity
 from floodgate_nlu.summaries import (
@@ -34,6 +34,7 @@ _OUTCOME_BONUS: Final = 0.35
 _LATENESS_BONUS: Final = 0.3
 _QUESTION_MALUS: Final = 0.3
 _MAX_FACTS: Final = 3
+_LANGUAGE_MARGIN: Final = 0.3
 _MAX_FACT_CHARS: Final = 14
 _LANGUAGE_NAMES: Final = {
     "english": "en", "dutch": "nl", "french": "fr", "spanish": "es", "polish": "pl",
@@ -82,7 +83,8 @@ class InteractionSummarizer:
         prompt = user_text(call)
         turns = tuple(read_turns(prompt))
         customer = " ".join(turn.text for turn in turns if turn.by_customer) or " ".join(t.text for t in turns)
-        language = identify(customer, part(prompt, "language"))
+        others = " ".join(turn.text for turn in turns if not turn.by_customer)
+        language = identify_conversation(customer, others, part(prompt, "language"))
         wanted = summary_language(prompt, call.system)
         taxonomy, model = self._domain(call.system)
         prediction = model.predict(customer) if model is not None and tokens(customer) else None
@@ -122,8 +124,16 @@ def _title(category: Category, language: str) -> str:
 def _summary(found: _Findings, spec: schema.Schema) -> str:
     limit = _limit(spec)
     if found.wanted == found.language:
-        return summarise(found.turns, found.wanted, limit)
+        said = summarise(found.turns, found.wanted, limit)
+        if _reads_as(said, found.wanted):
+            return said
     return report(found.turns, found.about, found.resolution, found.wanted, limit)
+
+
+def _reads_as(text: str, language: str) -> bool:
+    """Whether a text passes for one in this language: quotes of a mixed conversation can turn it into another."""
+    scores = language_scores(text)
+    return scores.get(language, 0.0) >= max(scores.values()) - _LANGUAGE_MARGIN
 
 
 def _csat(found: _Findings, spec: schema.Schema) -> float | int:

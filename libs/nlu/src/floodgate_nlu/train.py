@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from floodgate_nlu.attack_templates import attacks, harmless
+from floodgate_nlu.attack_templates import attacks, harmless, ordinary_by_language
 from floodgate_nlu.catalogue import load_catalogue
 from floodgate_nlu.injection import ARTEFACT
+from floodgate_nlu.language import ARTEFACT as LANGUAGES
+from floodgate_nlu.language import SERVED
 from floodgate_nlu.linear import LinearModel, train_linear
 from floodgate_nlu.word_vectors import ARTEFACT as VECTORS
 from floodgate_nlu.word_vectors import train_word_vectors
@@ -26,6 +28,7 @@ ORIGIN: Final = (
     "MultiDoGO (CDLA-Permissive-1.0); Floodgate's own templates and catalogue (MIT)"
 )
 VECTOR_ORIGIN: Final = "python -m floodgate_nlu.train; CLINC150 (CC BY 3.0); MultiDoGO (CDLA-Permissive-1.0)"
+LANGUAGE_ORIGIN: Final = "python -m floodgate_nlu.train; Floodgate's own catalogue and sentences (MIT)"
 _VECTOR_SIZE: Final = 96
 _CLASSES: Final = ("ordinary", "attack")
 _EVERY_NTH_DOMAIN_TURN: Final = 4
@@ -78,6 +81,18 @@ def train_injection(
     return train_linear(texts, labels, _CLASSES, origin=ORIGIN, epochs=4, example_weights=weights)
 
 
+def train_language(catalogue: Path = CATALOGUE) -> LinearModel:
+    """Train the language model on the project's own texts."""
+    rows = [(text, code) for code, texts in ordinary_by_language().items() for text in texts]
+    for category in load_catalogue(catalogue).categories.values():
+        rows += [(text, code) for code, texts in category.by_language.items() for text in texts]
+    classes = tuple(SERVED)
+    kept = [(text, classes.index(code)) for text, code in rows if code in SERVED]
+    return train_linear(
+        [text for text, _ in kept], [label for _, label in kept], classes, origin=LANGUAGE_ORIGIN, epochs=5
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train and write the artefacts."""
     parser = argparse.ArgumentParser(prog="python -m floodgate_nlu.train", description=__doc__)
@@ -91,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         origin=VECTOR_ORIGIN,
     )
     _write(options.out / VECTORS, vectors.to_bytes())
+    _write(options.out / LANGUAGES, train_language().to_bytes())
     _write(options.out / ARTEFACT, train_injection(corpora).to_bytes())
     return 0
 

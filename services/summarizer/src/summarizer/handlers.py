@@ -14,7 +14,7 @@ from keyflow import Emit, Outcome, PoisonMessageError, Record, Tools
 from summarizer.domain.extraction import SummarizeInteraction, plan, summarize_prompt
 from summarizer.domain.features import content_hash, feature_values, summary_of
 from summarizer.domain.state import InteractionState
-from summarizer.domain.transcript import customer_text, transcript_of
+from summarizer.domain.transcript import customer_text, others_text, transcript_of
 from summarizer.domain.validation import LanguageCheck, check_features
 from summarizer.settings import AS_INTERACTION, SummarizerSettings
 
@@ -37,8 +37,11 @@ _STORED: Final = counter("floodgate_summarizer_stored_total", "Feature records p
 class Languages(LanguageCheck, Protocol):
     """Tells a text's language."""
 
-    def identify(self, text: str, declared: str | None) -> str:
-        """ISO 639-1 code of a served language; the declared one decides where the text is too short to tell."""
+    def identify(self, text: str, declared: str | None, others: str = "") -> str:
+        """ISO 639-1 code of a served language.
+
+        Where the customer's text is too short to tell, what the others wrote and the declared language decide.
+        """
         ...
 
 
@@ -113,7 +116,7 @@ class SummarizerHandler:
         wrote = customer_text(interaction.turns)
         if not wrote.strip():
             raise PoisonMessageError("the interaction has no turn with text: there is nothing to summarize")
-        language = self._languages.identify(wrote, interaction.language)
+        language = self._languages.identify(wrote, interaction.language, others_text(interaction.turns))
         configured = self._settings.summary_language
         summary_language = language if configured == AS_INTERACTION else configured
         transcript = transcript_of(

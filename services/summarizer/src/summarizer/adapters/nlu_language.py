@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from floodgate_nlu.language import identify, language_scores
+from floodgate_nlu.language import identify, identify_conversation, language_scores
 
 _MIN_WORDS: Final = 6
 # Scores are confidences of 0 to 1 plus function words; by less than this a summary full of names can be misread.
@@ -28,9 +28,9 @@ class NluLanguages:
         """Loads the models now instead of with the first interaction."""
         identify("Hello, where are my tickets?")
 
-    def identify(self, text: str, declared: str | None) -> str:
-        """ISO 639-1 code; the declared language decides only where the text is too short to tell."""
-        found = identify(text, declared)
+    def identify(self, text: str, declared: str | None, others: str = "") -> str:
+        """ISO 639-1 code; the others' turns and the declared language help only where the text is too short to tell."""
+        found = identify_conversation(text, others, declared)
         if found in self._served:
             return found
         return declared if declared is not None and declared in self._served else self._default

@@ -61,6 +61,11 @@ def customer_text(turns: Sequence[Turn]) -> str:
     return "\n".join(own) or "\n".join(visible(turn.text) for turn in turns)
 
 
+def others_text(turns: Sequence[Turn]) -> str:
+    """What agents and bots wrote; system notes are not in the conversation's language."""
+    return "\n".join(visible(turn.text) for turn in turns if turn.role in (TurnRole.AGENT, TurnRole.BOT))
+
+
 def transcript_of(turns: Sequence[Turn], *, language: str, country: str | None, max_chars: int) -> Transcript:
     """Redacted turns, the same value under the same placeholder throughout, cut to the window.
 
