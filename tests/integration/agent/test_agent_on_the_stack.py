@@ -84,3 +84,16 @@ def test_an_agent_that_is_killed_during_an_action_does_it_once_and_says_it_once(
     [action] = desk.actions(verdict)
     assert action["times_done"] == 1
     assert action["times_requested"] >= 2
+
+
+def test_a_side_question_is_answered_with_its_source_and_the_hand_over_cites_the_article(agent, open_desk):
+    desk = open_desk(customer=73, workflow="refund_order", language="it")
+    asked = desk.say("Vorrei il rimborso")
+    answered = desk.say("Quanto tempo ci vuole per il rimborso?")
+    assert answered.reply.text.endswith(asked.reply.text)
+    assert "cinque giorni lavorativi" in answered.reply.text
+    assert [cited.article_id for cited in answered.citations] == ["ticket_refunds"]
+    ended = desk.say("Vorrei parlare con un operatore")
+    assert ended.reason_code == "asked_for_person"
+    assert "ticket_refunds" in [cited.article_id for cited in ended.citations]
+    assert "Knowledge: " in ended.note
