@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from floodgate_nlu.dialogue import Turn
+from floodgate_nlu.dialogue import Turn, resolution_of
 from floodgate_nlu.interactions import report, summarise
 from floodgate_nlu.language import SERVED
 from floodgate_nlu.summaries import template
@@ -101,3 +101,26 @@ def test_a_summary_is_not_cut_in_mid_word(summarize: Run) -> None:
     long = "I would like to know why the extraordinarily complicated cancellation procedure " * 6
     summary = summarize([("customer", long), ("agent", long)])["summary"]
     assert words_of(summary) <= words_of(long, *(template("en", name) for name in FRAME))
+
+
+def _endings(name: str) -> list[tuple[str, str, str]]:
+    loaded = yaml.safe_load((Path(__file__).parent / name).read_text(encoding="utf-8"))
+    return [
+        (language, status, text)
+        for language, by_status in loaded.get("endings", loaded).items()
+        for status, texts in by_status.items()
+        for text in texts
+    ]
+
+
+def _right(rows: list[tuple[str, str, str]]) -> float:
+    hits = 0
+    for language, status, text in rows:
+        agent, _, customer = text.partition(" // ")
+        turns = [Turn("customer", "…"), Turn("agent", agent), *([Turn("customer", customer)] if customer else [])]
+        hits += resolution_of(turns, language) == status
+    return hits / len(rows)
+
+
+def test_how_a_conversation_ends_is_read_off_its_last_turns() -> None:
+    assert _right(_endings("endings.yaml")) >= 0.98

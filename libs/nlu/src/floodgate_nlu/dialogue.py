@@ -8,10 +8,15 @@ from typing import Final
 from floodgate_nlu.patterns import PhraseMatcher
 from floodgate_nlu.resources import load_yaml, phrases
 from floodgate_nlu.sentiment import polarity
+from floodgate_nlu.summaries import contentful
 from floodgate_nlu.text import sentences, tokens
 
-_CLOSING_TURNS: Final = 4
+_LOOK_BACK: Final = 2
 _AGENTS: Final = frozenset({"agent", "bot", "system", "assistant", "admin"})
+_SPEAKERS: Final = frozenset({"agent", "bot", "assistant", "admin"})
+_SOLVED: Final = "solved"
+_WAITING: Final = "waiting"
+_WORKS: Final = "works"
 RESOLVED: Final = "resolved"
 ESCALATED: Final = "escalated"
 PENDING: Final = "pending"
@@ -53,32 +58,55 @@ def cues(text: str, language: str) -> dict[str, int]:
 
 
 def resolution_of(turns: Sequence[Turn], language: str) -> str:
-    """resolved, escalated or pending, from the closing turns; later turns weigh more."""
-    closing = [turn for turn in turns if turn.text.strip()][-_CLOSING_TURNS:]
-    scores = {RESOLVED: 0.0, ESCALATED: 0.0, PENDING: 0.2}
-    for position, turn in enumerate(closing):
-        weight = 1.0 + 0.5 * position
-        _add_cues(scores, turn, weight, language)
-    for turn in turns[: -len(closing)] if closing else ():
-        if not turn.by_customer and cues(turn.text, language).get(ESCALATED):
-            scores[ESCALATED] += 0.6
-    if closing and closing[-1].by_customer and "?" in closing[-1].text:
-        scores[PENDING] += 1.0
-    if not any(not turn.by_customer for turn in turns):
-        scores[PENDING] += 2.0
-    return max((ESCALATED, PENDING, RESOLVED), key=lambda label: scores[label])
+    """resolved, escalated or pending: what the agent said last, and what the customer makes of it.
+
+    An agent who has done or answered what was asked has resolved it, unless the customer comes back; a stated time
+    ("within five days") leaves a case open only when nothing was done.
+    """
+    spoken = [turn for turn in turns if turn.text.strip()]
+    answers = [turn for turn in spoken if turn.role in _SPEAKERS and contentful(turn.text)]
+    answers = answers or [turn for turn in spoken if turn.role in _SPEAKERS]
+    if not answers:
+        return PENDING
+    verdict = _agents_verdict(answers, language)
+    last = spoken[-1]
+    if last.by_customer and verdict != ESCALATED:
+        return _customers_verdict(last, verdict, language)
+    return verdict
 
 
-def _add_cues(scores: dict[str, float], turn: Turn, weight: float, language: str) -> None:
+def _agents_verdict(answers: Sequence[Turn], language: str) -> str:
+    last = answers[-1].text
+    found = cues(last, language)
+    earlier = [cues(turn.text, language) for turn in answers[-_LOOK_BACK - 1 : -1]]
+    if found.get(ESCALATED):
+        return ESCALATED
+    if found.get(_WAITING):
+        return RESOLVED if found.get(_SOLVED) and not _waits_at_last(last, language) else PENDING
+    if found.get(_SOLVED):
+        return RESOLVED
+    if any(cue.get(ESCALATED) for cue in earlier):
+        return ESCALATED
+    done = any(cue.get(_SOLVED) for cue in earlier)
+    open_question = sentences(last)[-1].endswith("?") if sentences(last) else False
+    if (found.get(PENDING) or open_question) and not done:
+        return PENDING
+    return RESOLVED
+
+
+def _waits_at_last(text: str, language: str) -> bool:
+    """Whether the last sentence that says something of the outcome says that it is open."""
+    telling = [c for c in (cues(s, language) for s in sentences(text)) if c.get(_WAITING) or c.get(_SOLVED)]
+    return bool(telling and telling[-1].get(_WAITING) and not telling[-1].get(_SOLVED))
+
+
+def _customers_verdict(turn: Turn, verdict: str, language: str) -> str:
     found = cues(turn.text, language)
-    if turn.by_customer:
-        unhappy = bool(found.get("unhappy_end"))
-        scores[RESOLVED] += weight * (1.2 if found.get("solved") and not unhappy else 0.0)
-        scores[PENDING] += weight * (0.5 if unhappy or found.get("pending") else 0.0)
-        return
-    scores[RESOLVED] += weight * (1.0 if found.get("solved") else 0.0)
-    scores[ESCALATED] += weight * (2.2 if found.get("escalated") else 0.0)
-    scores[PENDING] += weight * (0.9 if found.get("pending") else 0.0)
+    if found.get("unhappy_end"):
+        return PENDING
+    if found.get(_WORKS):
+        return RESOLVED
+    return PENDING if "?" in turn.text else verdict
 
 
 def satisfaction(turns: Sequence[Turn], resolution: str, language: str) -> float:
