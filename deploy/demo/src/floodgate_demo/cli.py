@@ -44,8 +44,9 @@ def demo(
         with running(stack, progress_for(sys.stdout), console.print, began) as up:
             with view.live(console, up.seen):
                 report = play(up, scenario) if input_file is None else ingest_file(up, input_file)
-            _finish(console, up, report, json_file)
-            if view.is_terminal() and not once:
+            stays_up = view.is_terminal() and not once
+            _finish(console, up, report, json_file, stays_up=stays_up)
+            if stays_up:
                 console.print("\nStays up until Ctrl-C.")
                 _until_interrupted()
     except StackError as error:
@@ -55,11 +56,11 @@ def demo(
         raise FatalError(f"not everything is accounted for: {report.lost} lost, {report.duplicated} duplicated")
 
 
-def _finish(console: Console, up: Running, report: Report, json_file: Path | None) -> None:
+def _finish(console: Console, up: Running, report: Report, json_file: Path | None, *, stays_up: bool) -> None:
     console.print(view.result_tables(report))
     for problem in report.problems:
         console.print(f"[yellow]note:[/] {problem}")
-    console.print(view.where_to_look(up))
+    console.print(view.where_to_look(up, stays_up=stays_up))
     if json_file is not None:
         json_file.write_text(json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         console.print(f"wrote {json_file}")

@@ -21,6 +21,8 @@ class Expected:
         interaction_lines: Lines dropped into the bucket.
         closed_conversations: Conversations that were closed: each becomes an interaction.
         broken_raw: Unreadable records put onto the raw topic.
+        without_retrieval: Messages that the firewall assessed without examples and knowledge.
+        latency_ms: n, p50 and p95 of what the services measure themselves, by name.
         replies_shown: Automated replies that Intercom shows; more than were decided would be repeats.
     """
 
@@ -29,6 +31,8 @@ class Expected:
     closed_conversations: int
     broken_raw: int
     replies_shown: int | None = None
+    without_retrieval: int = 0
+    latency_ms: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Report:
     dead_letter_reasons: dict[str, int]
     lost: int
     duplicated: int
+    without_retrieval: int
     cost_usd: float
     tokens_in: int
     cache_read_share: float
@@ -94,13 +99,21 @@ def make_report(seen: Seen, expected: Expected, *, seconds: float, peak_rss_byte
             dead_letter_reasons=dict(Counter(f"{letter.service}: {letter.reason}" for letter in letters)),
             lost=lost,
             duplicated=duplicated,
+            without_retrieval=expected.without_retrieval,
             cost_usd=round(sum(usage.cost_usd for usage in usages), 6),
             tokens_in=sum(_tokens_in(usage) for usage in usages),
             cache_read_share=_share(sum(u.cache_read_tokens for u in usages), sum(_tokens_in(u) for u in usages)),
             models=sorted({usage.model_label for usage in usages if usage.model_label}),
             replies_decided=count_replies(seen),
             replies_shown=expected.replies_shown,
-            latency_ms={name: _percentiles(values) for name, values in sorted(seen.latency_ms.items())},
+            latency_ms=dict(
+                sorted(
+                    {
+                        **{name: _percentiles(values) for name, values in seen.latency_ms.items()},
+                        **expected.latency_ms,
+                    }.items()
+                )
+            ),
             seconds=round(seconds, 1),
             peak_rss_bytes=peak_rss_bytes,
             problems=problems,

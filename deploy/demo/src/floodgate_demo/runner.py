@@ -11,9 +11,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import httpx
@@ -25,6 +25,7 @@ from floodgate_local.progress import StackProgress
 from floodgate_local.provision import provision
 from keyflow.errors import FatalError
 
+from floodgate_demo.figures import counter_value, histogram_percentiles
 from floodgate_demo.player import Played, Player
 from floodgate_demo.report import Expected, Report, account, count_replies, make_report
 from floodgate_demo.scenario import Scenario
@@ -150,9 +151,26 @@ def settle(demo: Running, expected: Callable[[], Expected], problems: list[str])
             break
         time.sleep(_STEP_SECONDS)
     seconds = time.monotonic() - demo.began
-    report = make_report(demo.seen, expected(), seconds=seconds, peak_rss_bytes=demo.peak_rss_bytes)
+    report = make_report(
+        demo.seen,
+        replace(expected(), **_own_figures(demo.services)),
+        seconds=seconds,
+        peak_rss_bytes=demo.peak_rss_bytes,
+    )
     report.problems.extend(problems)
     return report
+
+
+def _own_figures(services: Services) -> dict[str, Any]:
+    timed = {
+        "ingest (HTTP)": histogram_percentiles(services.metrics("ingest"), "floodgate_ingest_http_seconds"),
+        "delivery": histogram_percentiles(services.metrics("delivery"), "floodgate_delivery_sent_seconds"),
+    }
+    firewall = services.metrics("firewall")
+    return {
+        "latency_ms": {name: figures for name, figures in timed.items() if figures is not None},
+        "without_retrieval": counter_value(firewall, "floodgate_firewall_retrieval_failed_total"),
+    }
 
 
 def _is_settled(demo: Running, expected: Expected) -> bool:

@@ -21,6 +21,8 @@ NAMES: Final = ("ingest", "firewall", "agent", "summarizer", "delivery")
 _READY_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 25.0
 _LOG_LINES: Final = 12
+_IN_FLIGHT: Final = 12
+"""The local model answers two calls at a time: more in flight would only wait in its queue."""
 
 
 @dataclass(slots=True)
@@ -74,6 +76,16 @@ class Services:
             if item.process.poll() is not None:
                 raise FatalError(f"{item.name} exited with {item.process.returncode}: {_tail(item.log)}")
 
+    def metrics(self, name: str) -> str:
+        """A service's Prometheus exposition; empty when it does not answer."""
+        for item in self._running:
+            if item.name == name:
+                try:
+                    return httpx.get(f"{item.metrics_url}/metrics", timeout=5.0).text
+                except httpx.HTTPError:
+                    return ""
+        return ""
+
     def stop(self) -> None:
         """SIGTERM to all, SIGKILL to whoever does not leave in time."""
         for item in self._running:
@@ -95,6 +107,8 @@ class Services:
             **self._env,
             "FLOODGATE_METRICS_PORT": str(port),
             "FLOODGATE_INGEST_PORT": str(self._ingest_port),
+            "FLOODGATE_KAFKA_MAX_IN_FLIGHT": str(_IN_FLIGHT),
+            "FLOODGATE_STOP_WITH_PARENT": "1",
         }
         path = self._logs / f"service-{name}.log"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -49,18 +49,19 @@ def _lines(console: Console, seen: Seen, stop: threading.Event) -> None:
 
 
 def flow_table(seen: Seen) -> Table:
-    """The flow as it stands."""
-    table = Table(title="Floodgate, live", expand=False)
-    for column in ("messages", "verdicts", "pass", "redirect", "automate", "escalate", "quarantine"):
-        table.add_column(column, justify="right")
-    for column in ("replies", "resolved", "interactions", "features", "dead letters"):
-        table.add_column(column, justify="right")
+    """The flow as it stands: one line per stage, narrow enough for any terminal."""
+    table = Table(title="Floodgate, live", show_header=False)
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    table.add_column()
     with seen.lock:
         kinds = Counter(verdict.decision.value for found in seen.verdicts.values() for verdict in found)
-        row = [len(seen.messages), len(seen.verdicts)]
-        row += [kinds[name] for name in ("pass", "redirect", "automate", "escalate", "quarantine")]
-        row += [len(seen.replies), len(seen.resolved), len(seen.interactions), len(seen.summaries)]
-        table.add_row(*(str(value) for value in row), str(len(seen.dead_letters)))
+        table.add_row("messages", str(len(seen.messages)), f"{len(seen.conversations)} conversations")
+        table.add_row("verdicts", str(len(seen.verdicts)), _listed(kinds) if kinds else "")
+        table.add_row("replies", str(len(seen.replies)), f"{len(seen.resolved)} cases resolved")
+        table.add_row("hand-overs", str(len(seen.escalations)), "")
+        table.add_row("interactions", str(len(seen.interactions)), f"{len(seen.summaries)} feature records")
+        table.add_row("dead letters", str(len(seen.dead_letters)), "")
     return table
 
 
@@ -75,6 +76,7 @@ def _main(report: Report) -> Table:
     table.add_column(justify="left")
     table.add_row("messages in", str(report.messages_in))
     table.add_row("verdicts", _listed(report.verdicts))
+    table.add_row("assessed without retrieval", str(report.without_retrieval))
     table.add_row("misuse", _listed(report.misuse))
     table.add_row("urgent", str(report.urgent))
     table.add_row("cases resolved", str(report.cases_resolved))
@@ -113,12 +115,14 @@ def _services(report: Report) -> Table:
     return table
 
 
-def where_to_look(demo: Running) -> str:
+def where_to_look(demo: Running, *, stays_up: bool) -> str:
     """Addresses and commands for whoever wants to see more."""
     state = demo.stack.state_dir
+    if not stays_up:
+        return f"Logs: {state}/logs. Run `make demo` on a terminal to look around while everything is up."
     return "\n".join(
         [
-            "Where to look (while it is up):",
+            "Where to look:",
             f"  API page          {demo.ingest_url}/docs",
             f"  Intercom stand-in {demo.env['FLOODGATE_INTERCOM_BASE_URL']}/_local/summary",
             f"  shop backend      {demo.env['FLOODGATE_SHOP_BASE_URL']}/_local/actions",
@@ -134,7 +138,7 @@ def is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def _listed(counts: dict[str, int]) -> str:
+def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1])) or "none"
 
 
