@@ -14,7 +14,7 @@ TYPED := $(addsuffix /src,$(ROOMS))
 .PHONY: help setup up down status demo test check lint types unit contract integration e2e format catalogue schemas lock clean
 
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
 
 setup: $(READY) ## Create the environment in .venv from requirements.lock
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from uuid import UUID
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 from floodgate.events import DeadLetter
 from floodgate.events.serde import AvroSerde
 from floodgate.monitor import monitor_app
-from floodgate.service import DeadLetters, encode_state, make_processor
+from floodgate.service import DeadLetters, HttpApp, Service, encode_state, make_processor, run
 from floodgate.settings import KafkaSettings, load
 from keyflow import FailedRecord, FatalError, Outcome, Record, Tools
 from keyflow.status import Status
@@ -98,3 +99,13 @@ async def test_health_goes_by_progress() -> None:
         figures = (await healthy.get("/metrics")).text
     assert 'keyflow_finished_total{kind="outcome",processor="busy"} 3.0' in figures
     assert 'keyflow_buffered{processor="busy"} 5.0' in figures
+
+
+def test_a_taken_port_is_one_line_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOODGATE_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
+    monkeypatch.setattr("floodgate.service.configure_logging", lambda _: None)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        service = Service(name="test", http=HttpApp(monitor_app([], 1.0), "127.0.0.1", port))
+        with pytest.raises(FatalError, match=rf"cannot listen on 127\.0\.0\.1:{port} .* set another port"):
+            run(service)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ from floodgate.telemetry import configure_logging, get_logger
 
 log = get_logger(__name__)
 
+STOP_WITH_PARENT: Final = "FLOODGATE_STOP_WITH_PARENT"
+"""Environment variable: "1" stops the service when the process that started it is gone."""
 DEAD_LETTERS: Final = "support.dead-letters"
 EVENT_ID_HEADER: Final = "event-id"
 _STALL_SECONDS: Final = 120.0
@@ -261,14 +264,17 @@ async def _run(service: Service) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     engines = [Engine(processor, _engine_config(settings, processor.name)) for processor in service.processors]
-    servers = [_server(app) for app in (service.http, _monitor(service.name, engines)) if app is not None]
+    apps = [app for app in (service.http, _monitor(service.name, engines)) if app is not None]
+    # Bound before anything starts: a taken port shall stop the start, not the running service.
+    servers = [(_server(app), _bound(app)) for app in apps]
     for hook in service.on_start:
         await hook()
     log.info("service.started", processors=[processor.name for processor in service.processors])
     running = [asyncio.create_task(engine.run(), name=engine.status.name) for engine in engines]
     running += [asyncio.create_task(task.run(stop), name=task.name) for task in service.tasks]
-    serving = [asyncio.create_task(server.serve(), name="http") for server in servers]
+    serving = [asyncio.create_task(server.serve(sockets=[port]), name="http") for server, port in servers]
     stopped = asyncio.create_task(stop.wait())
+    orphaned = asyncio.create_task(_watch_parent(stop))
     try:
         await asyncio.wait([stopped, *running, *serving], return_when=asyncio.FIRST_COMPLETED)
         failure = _first_failure([*running, *serving])
@@ -276,16 +282,41 @@ async def _run(service: Service) -> None:
         stop.set()
         for engine in engines:
             engine.stop()
-        for server in servers:
+        for server, _ in servers:
             server.should_exit = True
         await asyncio.gather(*running, *serving, return_exceptions=True)
         stopped.cancel()
+        orphaned.cancel()
         for hook in service.on_stop:
             await hook()
     failure = failure or _first_failure([*running, *serving])
     log.info("service.stopped", clean=failure is None)
     if failure is not None:
         raise failure if isinstance(failure, FatalError) else FatalError(f"{type(failure).__name__}: {failure}")
+
+
+def _bound(http: HttpApp) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        FatalError: The port is taken or may not be used.
+    """
+    try:
+        return socket.create_server((http.host, http.port), backlog=2048)
+    except OSError as error:
+        remedy = "stop what uses it, or set another port (FLOODGATE_INGEST_PORT, FLOODGATE_METRICS_PORT)"
+        raise FatalError(f"cannot listen on {http.host}:{http.port} ({error.strerror}): {remedy}") from error
+
+
+async def _watch_parent(stop: asyncio.Event) -> None:
+    """Stops a service whose parent was killed without a chance to stop it, where the parent asked for that."""
+    if os.environ.get(STOP_WITH_PARENT) != "1":
+        return
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 (nobody sets an event when a parent is killed)
+        await asyncio.sleep(1.0)
+    log.warning("service.parent_gone")
+    stop.set()
 
 
 def _first_failure(tasks: Sequence[asyncio.Task[None]]) -> BaseException | None:

@@ -14,6 +14,8 @@ from typing import Final
 
 import typer
 
+from floodgate.service import STOP_WITH_PARENT
+
 _RESTARTS_PER_MINUTE: Final = 5
 _STOP_SECONDS: Final = 30.0
 
@@ -64,7 +66,8 @@ def run_all(names: Sequence[str]) -> int:
 
 def _start(name: str) -> subprocess.Popen[bytes]:
     # A session of its own, so that Ctrl-C reaches the children through us and only once.
-    return subprocess.Popen(service_command(name), env=os.environ.copy(), start_new_session=True)  # noqa: S603 (ours)
+    env = {**os.environ, STOP_WITH_PARENT: "1"}
+    return subprocess.Popen(service_command(name), env=env, start_new_session=True)  # noqa: S603 (ours)
 
 
 def _stop(children: Sequence[_Child]) -> None:
