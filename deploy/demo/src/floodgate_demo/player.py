@@ -21,6 +21,8 @@ from floodgate_demo.tally import Seen
 _CONCURRENT: Final = 24
 _ANSWER_SECONDS: Final = 60.0
 _STEP_SECONDS: Final = 0.15
+_KEEP_ALIVE_SECONDS: Final = 2.0
+"""Shorter than the server keeps an idle connection, so that none is used that it is about to close."""
 
 
 @dataclass(slots=True)
@@ -46,6 +48,7 @@ class Player:
         self._intercom_url = intercom_url
         self._seen = seen
         self.played = Played()
+        self._heard: dict[str, int] = {}
 
     async def play(self, plays: Sequence[Play]) -> None:
         """Plays all of them.
@@ -54,7 +57,8 @@ class Player:
             httpx.HTTPError: The stand-in cannot be reached or refuses.
         """
         gate = asyncio.Semaphore(_CONCURRENT)
-        async with httpx.AsyncClient(base_url=self._intercom_url, timeout=30.0) as client:
+        limits = httpx.Limits(keepalive_expiry=_KEEP_ALIVE_SECONDS)
+        async with httpx.AsyncClient(base_url=self._intercom_url, timeout=30.0, limits=limits) as client:
 
             async def one(play: Play) -> None:
                 async with gate:
@@ -70,6 +74,7 @@ class Player:
             if not await self._answered(client, conversation_id, key, sent):
                 self.played.unplayed_turns += len(play.turns) - number
                 break
+            self._heard[key] = self._seen.spoken[key]
             if not await self._reply(client, conversation_id, turn):
                 self.played.problems.append(f"{play.id}: turn {number + 1} clicks a button that was not offered")
                 break
@@ -97,12 +102,14 @@ class Player:
 
     async def _answered(self, client: httpx.AsyncClient, conversation_id: str, key: str, sent: int) -> bool:
         """Waits until the automation answered the latest turn; False when none will follow."""
+        heard = self._heard.get(key, 0)
         deadline = time.monotonic() + _ANSWER_SECONDS
         while time.monotonic() < deadline:
-            if self._seen.verdict_count(key) >= sent:
+            if self._seen.verdict_counts[key] >= sent:
                 if self._seen.is_settled(key):
                     return False
-                if _answers(await self._show(client, conversation_id)):
+                # Intercom is asked only once something was decided that it may show by now.
+                if self._seen.spoken[key] > heard and _answers(await self._show(client, conversation_id)):
                     return True
             await asyncio.sleep(_STEP_SECONDS)
         self.played.problems.append(f"{key}: no answer within {_ANSWER_SECONDS:.0f} s")
@@ -112,7 +119,7 @@ class Player:
         """Waits until the automation has said what it has to say, so that the human does not cut in."""
         deadline = time.monotonic() + _ANSWER_SECONDS
         while time.monotonic() < deadline:
-            passed = self._seen.verdict_count(key) >= sent and self._seen.is_passed(key)
+            passed = self._seen.verdict_counts[key] >= sent and self._seen.is_passed(key)
             if passed or _answers(await self._show(client, conversation_id)):
                 return
             await asyncio.sleep(_STEP_SECONDS)

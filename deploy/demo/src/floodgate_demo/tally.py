@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -50,6 +50,8 @@ class Seen:
     summaries: dict[UUID, list[Summary]] = field(default_factory=lambda: defaultdict(list))
     dead_letters: dict[UUID, DeadLetter] = field(default_factory=dict)
     latest: dict[str, Verdict] = field(default_factory=dict)
+    verdict_counts: Counter[str] = field(default_factory=Counter)
+    spoken: Counter[str] = field(default_factory=Counter)
     handed_over: set[str] = field(default_factory=set)
     resolved: set[str] = field(default_factory=set)
     options: dict[str, ReplyOption] = field(default_factory=dict)
@@ -66,12 +68,14 @@ class Seen:
                     self._add_verdict(record, timestamp_ms)
                 case Reply():
                     self.replies.append(record)
+                    self.spoken[record.conversation_id] += 1
                     self._note_options(record.reply.options)
                     self._note_latency("agent", self._verdict_at, record.causation_id, timestamp_ms)
                     if record.resolved:
                         self.resolved.add(record.conversation_id)
                 case Escalation():
                     self.escalations.append(record)
+                    self.spoken[record.conversation_id] += record.reply is not None
                     self.handed_over.add(record.conversation_id)
                 case Interaction():
                     self.interactions.setdefault(record.event_id, timestamp_ms)
@@ -95,8 +99,10 @@ class Seen:
             return
         self.verdicts[record.causation_id].append(record)
         self.latest[record.conversation_id] = record
+        self.verdict_counts[record.conversation_id] += 1
         self._verdict_at[record.event_id] = timestamp_ms
         if record.reply is not None:
+            self.spoken[record.conversation_id] += 1
             self._note_options(record.reply.options)
         self._note_latency("firewall", self.messages, record.causation_id, timestamp_ms)
 
@@ -122,13 +128,6 @@ class Seen:
         with self.lock:
             latest = self.latest.get(conversation_id)
             return latest is not None and latest.decision is Decision.PASS
-
-    def verdict_count(self, conversation_id: str) -> int:
-        """Verdicts in one conversation."""
-        with self.lock:
-            return sum(
-                1 for found in self.verdicts.values() for verdict in found if verdict.conversation_id == conversation_id
-            )
 
 
 class Follower:
