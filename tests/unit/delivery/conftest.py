@@ -180,9 +180,10 @@ class Line:
     def done(self) -> list[str]:
         return [order.command.do for order in self.channel.delivered]
 
-    async def receive(self, value: Any, key: str = KEY) -> None:
+    async def receive(self, value: Any, key: str = KEY, timestamp_ms: int = 0) -> None:
         tools = Tools(now_ms=lambda: int(self.now.timestamp() * 1000), remaining_seconds=lambda: 60.0)
-        outcome = await self.handler.handle(Record("t", 0, 0, key, value), self.state, tools)
+        record = Record("t", 0, 0, key, value, timestamp_ms=timestamp_ms)
+        outcome = await self.handler.handle(record, self.state, tools)
         self._take(outcome)
         while outcome.effect is not None:
             result = await self._run(PendingEffect(outcome.effect, key))

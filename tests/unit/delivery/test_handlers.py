@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from delivery.handlers import Deliver, DeliveryHandler
 from delivery.ports import Fate
 from floodgate.events import MessageKind
 from keyflow import PendingEffect, PoisonMessageError, Record, Tools
+from prometheus_client import REGISTRY
 
 TOOLS = Tools(now_ms=lambda: 0, remaining_seconds=lambda: None)
 
@@ -120,6 +122,43 @@ async def test_an_effect_for_a_channel_that_is_gone_is_refused(line, reply):
     outcome = await line.handler.handle(Record("t", 0, 0, "intercom:77", reply()), None, TOOLS)
     with pytest.raises(PoisonMessageError, match="nothing is sent to the channel 'intercom'"):
         await Deliver({}, None)(PendingEffect(outcome.effect, "intercom:77"))
+
+
+def seconds_sent(channel: str) -> tuple[float, float]:
+    """How often, and how many seconds in all."""
+    values = [
+        REGISTRY.get_sample_value(f"floodgate_delivery_sent_seconds_{part}", {"channel": channel})
+        for part in ("count", "sum")
+    ]
+    return values[0] or 0.0, values[1] or 0.0
+
+
+async def test_the_time_from_the_record_to_its_first_command_is_observed_once(planner: Planner, line, escalation):
+    effect = Deliver({"intercom": line.channel}, None, now_ms=lambda: 5_250)
+    timed = replace(line, effect=effect)
+    before = seconds_sent("intercom")
+    await timed.receive(escalation(), timestamp_ms=5_000)
+    assert len(timed.done) == 5
+    after = seconds_sent("intercom")
+    assert (after[0] - before[0], after[1] - before[1]) == (1, pytest.approx(0.25))
+
+
+async def test_a_channel_that_a_caller_named_is_observed_as_the_webhook(planner: Planner, line, reply):
+    handler = DeliveryHandler(planner, {"intercom"}, default_pushed=True)
+    timed = replace(line, handler=handler, effect=Deliver({}, line.channel, now_ms=lambda: 10))
+    before = seconds_sent("webhook")
+    # The clocks differ: Kafka's is ahead.
+    await timed.receive(reply(channel="my-connector"), key="my-connector:1", timestamp_ms=50)
+    after = seconds_sent("webhook")
+    assert (after[0] - before[0], after[1] - before[1]) == (1, 0)
+
+
+async def test_what_was_not_sent_now_tells_no_time(line, reply):
+    line.channel.fates["reply"] = Fate.ALREADY_SENT
+    before = seconds_sent("intercom")
+    await line.receive(reply(), timestamp_ms=5_000)
+    assert line.done[0] == "attributes"
+    assert seconds_sent("intercom") == before
 
 
 async def test_anything_else_on_a_topic_is_poison(line):

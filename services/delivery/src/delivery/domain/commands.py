@@ -88,6 +88,7 @@ class Order(Command):
         number: Its place among the event's commands, from 0: with the event's id the idempotency key.
         after_part_id: The last entry that we are known to have written in the conversation.
         expires_at_ms: After this it is not done any more.
+        recorded_at_ms: When Kafka got the event; with its first command only, 0 otherwise.
     """
 
     channel: str
@@ -97,6 +98,7 @@ class Order(Command):
     command: AnyCommand
     after_part_id: str | None = None
     expires_at_ms: int | None = None
+    recorded_at_ms: int = 0
 
     @property
     def key(self) -> str:

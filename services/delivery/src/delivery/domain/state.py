@@ -12,7 +12,7 @@ RECENT_EVENTS: Final = 100
 
 
 class Queued(BaseModel):
-    """A command that waits for those before it."""
+    """A command that waits for those before it; with the first of an event goes when Kafka got the event."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -20,6 +20,7 @@ class Queued(BaseModel):
     number: int
     command: AnyCommand
     expires_at_ms: int | None = None
+    recorded_at_ms: int = 0
 
 
 class DeliveryState(BaseModel):
