@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -9,10 +10,13 @@ import httpx
 import pytest
 from floodgate.events import (
     Decision,
+    Escalation,
+    EscalationSource,
     Message,
     MessageKind,
     Misuse,
     OutboundReply,
+    Priority,
     Reply,
     Verdict,
     derive_event_id,
@@ -24,11 +28,13 @@ from ingest.settings import IngestSettings
 from ingest_fakes import NOW, FakeSink, FakeTimeline, clock
 from ingest_samples import PSEUDONYMS
 from keyflow.errors import OutageError, PoisonMessageError, RetryableError
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 KEY = "the-first-key-of-the-test"
 NEXT_KEY = "the-second-key-of-the-test"
 SETTINGS = IngestSettings(api_key=SecretStr(f"{KEY}, {NEXT_KEY}"))
+NOTICES = {"": "This is automated.", "nl": "Dit is automatisch."}
 MESSAGE: dict[str, Any] = {
     "message_id": "m-1",
     "conversation_id": "c-1",
@@ -42,7 +48,9 @@ class Edge:
         self.sink = FakeSink()
         self.timeline = FakeTimeline()
         self.missing: dict[str, str] = {}
-        rest = RestApi(EdgeWriter(self.sink, "rest", timeout_seconds=0.05), self.timeline, PSEUDONYMS, clock)
+        rest = RestApi(
+            EdgeWriter(self.sink, "rest", timeout_seconds=0.05), self.timeline, PSEUDONYMS, clock, NOTICES.__getitem__
+        )
         self.app = make_app(SETTINGS, rest, None, self.readiness)
 
     async def readiness(self) -> dict[str, str]:
@@ -136,6 +144,76 @@ async def test_a_body_that_is_not_json_is_400(client: httpx.AsyncClient) -> None
     assert response.json()["type"] == "urn:floodgate:problem:not-json"
 
 
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/conversations/rest:c-1/close"])
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        ("text/plain", "says text/plain"),
+        ("application/x-www-form-urlencoded; charset=utf-8", "says application/x-www-form-urlencoded;"),
+        (None, "says nothing"),
+        ("whatever I like", "says something else"),
+    ],
+)
+async def test_a_body_that_is_not_declared_as_json_is_told_the_header(
+    client: httpx.AsyncClient, edge: Edge, path: str, declared: str | None, told: str
+) -> None:
+    headers = {"Content-Type": declared} if declared else {}
+    response = await client.post(path, content=json.dumps(MESSAGE).encode(), headers=headers)
+    assert response.status_code == 415
+    body = response.json()
+    assert body["type"] == "urn:floodgate:problem:not-declared-as-json"
+    assert "Content-Type" in body["detail"]
+    assert told in body["detail"]
+    assert "application/json" in body["remedy"]
+    assert edge.sink.sent == []
+
+
+@pytest.mark.parametrize("declared", ["application/json; charset=utf-8", "Application/JSON", "application/ld+json"])
+async def test_json_under_any_of_its_names_is_taken(client: httpx.AsyncClient, declared: str) -> None:
+    body = json.dumps(MESSAGE).encode()
+    assert (await client.post("/v1/messages", content=body, headers={"Content-Type": declared})).status_code == 202
+
+
+async def test_the_press_of_a_button_needs_no_text(client: httpx.AsyncClient, edge: Edge) -> None:
+    option = "5f0c3f6e-3b1c-4a44-9f2e-0d3f6f1f7a10"
+    for press in ({"clicked_option": option, "text": ""}, {"clicked_option": option, "message_id": "m-2"}):
+        body = {name: value for name, value in MESSAGE.items() if name != "text"} | press
+        assert (await client.post("/v1/messages", json=body)).status_code == 202
+    pressed = edge.sink.on("support.messages")
+    assert [(message.clicked_option, message.text) for message in pressed] == [(option, "")] * 2
+
+
+async def test_a_message_without_text_and_button_is_told_what_it_needs(client: httpx.AsyncClient) -> None:
+    body = {name: value for name, value in MESSAGE.items() if name != "text"}
+    (error,) = (await client.post("/v1/messages", json=body)).json()["errors"]
+    assert error["field"] == "text"
+    assert "clicked_option" in error["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "route", "status_class"),
+    [
+        ("POST", "/v1/messages", "messages", "4xx"),
+        ("GET", "/v1/conversations/rest:c-1", "conversation", "4xx"),
+        ("POST", "/v1/conversations/rest:c-1/close", "close", "2xx"),
+        ("GET", "/healthz", "health", "2xx"),
+        ("GET", "/whatever/else", "other", "4xx"),
+        ("POST", "/webhooks/intercom", "webhook", "4xx"),
+    ],
+)
+async def test_the_time_to_every_answer_is_observed_by_route_and_class_of_status(
+    client: httpx.AsyncClient, method: str, path: str, route: str, status_class: str
+) -> None:
+    labels = {"route": route, "status_class": status_class}
+
+    def observed() -> float:
+        return REGISTRY.get_sample_value("floodgate_ingest_http_seconds_count", labels) or 0.0
+
+    before = observed()
+    await client.request(method, path)
+    assert observed() == before + 1
+
+
 async def test_bodies_over_the_bound_are_413_also_when_chunked(client: httpx.AsyncClient) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(40):
@@ -187,7 +265,7 @@ def told(edge: Edge) -> None:
         conversation_id="rest:c-1",
         channel="rest",
         contact_id="pseudonym",
-        reply=OutboundReply(text="We have sent it again."),
+        reply=OutboundReply(text="We have sent it again.", language="nl"),
         resolved=True,
     )
     for event in (reply, verdict, message):
@@ -202,8 +280,40 @@ async def test_a_conversation_is_shown_in_order_with_where_it_stands(client: htt
     assert body["state"] == "resolved"
     assert [entry["type"] for entry in body["entries"]] == ["message", "verdict", "reply"]
     assert body["entries"][1]["detail"]["decision"] == "automate"
-    assert body["entries"][2]["detail"]["reply"]["text"] == "We have sent it again."
+    assert body["entries"][2]["detail"]["reply"]["text"].endswith("We have sent it again.")
     assert "usage" not in body["entries"][1]["detail"]
+
+
+async def test_every_reply_is_marked_and_the_first_one_says_in_words_that_it_is_automated(
+    client: httpx.AsyncClient, edge: Edge
+) -> None:
+    told(edge)
+    later = Escalation(
+        event_id=derive_event_id(UUID(int=2), "escalation"),
+        occurred_at=NOW + timedelta(seconds=9),
+        conversation_id="rest:c-1",
+        channel="rest",
+        contact_id="pseudonym",
+        source=EscalationSource.AGENT,
+        reason_code="asked_for_person",
+        priority=Priority.NORMAL,
+        reply=OutboundReply(text="A colleague takes over.", language="nl"),
+    )
+    edge.timeline.events[str(later.event_id)] = later
+    entries = (await client.get("/v1/conversations/rest:c-1")).json()["entries"]
+    replies = [entry["detail"]["reply"] for entry in entries if entry["detail"].get("reply")]
+    assert [reply["automated"] for reply in replies] == [True, True]
+    assert replies[0]["notice"] == "Dit is automatisch."
+    assert replies[0]["text"] == "Dit is automatisch.\n\nWe have sent it again."
+    assert "notice" not in replies[1]
+    assert replies[1]["text"] == "A colleague takes over."
+
+
+async def test_what_a_user_wrote_is_never_marked_as_automated(client: httpx.AsyncClient, edge: Edge) -> None:
+    told(edge)
+    message = (await client.get("/v1/conversations/rest:c-1")).json()["entries"][0]
+    assert message["detail"]["text"] == "Where is my ticket?"
+    assert "automated" not in str(message)
 
 
 async def test_an_unknown_conversation_is_404(client: httpx.AsyncClient) -> None:
@@ -271,7 +381,7 @@ def test_a_short_key_is_refused_at_start() -> None:
 
 async def test_without_a_configured_key_nobody_gets_in() -> None:
     edge = Edge()
-    rest = RestApi(EdgeWriter(edge.sink, "rest"), edge.timeline, PSEUDONYMS, clock)
+    rest = RestApi(EdgeWriter(edge.sink, "rest"), edge.timeline, PSEUDONYMS, clock, NOTICES.__getitem__)
     app = make_app(IngestSettings(api_key=SecretStr("")), rest, None, edge.readiness)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://ingest") as client:
         for key in ("", "anything"):

@@ -7,12 +7,16 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import Final
 
+from floodgate.catalogue import Catalogue, CatalogueIndex, load_catalogue
 from floodgate.events import Pseudonyms
 from floodgate.events.serde import AvroSerde
 from floodgate.intercom import IntercomSettings
 from floodgate.service import BackgroundTask, EventProducer, HttpApp, Service, make_processor
 from floodgate.settings import (
+    CatalogueSettings,
     KafkaSettings,
     OpenSearchSettings,
     PrivacySettings,
@@ -32,6 +36,7 @@ from ingest.edge import EdgeWriter
 from ingest.handlers import ClosedHandler, RawHandler, TimelineHandler
 from ingest.http.app import make_app
 from ingest.http.rest import RestApi
+from ingest.http.views import Notice
 from ingest.http.webhook import IntercomWebhook
 from ingest.inbound import decode_inbound
 from ingest.intake import LineIntake
@@ -54,7 +59,8 @@ from ingest.tasks.reconciler import Reconciler
 from ingest.tasks.s3_poller import S3Poller
 
 WRITTEN_TOPICS = (MESSAGES, INTERACTIONS, FEEDBACK, DEAD_LETTERS)
-_AWS_THREADS = 16
+NOTICE_TEMPLATE: Final = "automated_notice"
+_AWS_THREADS: Final = 16
 
 
 def utc_now() -> datetime:
@@ -216,13 +222,18 @@ def _rules(environment: Environment, pseudonyms: Pseudonyms, bot_admin_ids: set[
     )
 
 
-def bootstrap(environment: Environment, **overrides: object) -> Service:
+def bootstrap(environment: Environment, *, catalogue: Catalogue | None = None, **overrides: object) -> Service:
     """The service, wired.
 
     Args:
         environment: All settings.
+        catalogue: In place of the one that the environment names.
         **overrides: Adapters to use in place of the real ones, as in `make_adapters`.
+
+    Raises:
+        FatalError: A setting is wrong, or the catalogue does not hold together.
     """
+    notice = make_notice(catalogue or load_catalogue(load(CatalogueSettings).dir))
     adapters = make_adapters(environment, **overrides)  # type: ignore[arg-type]  # checked by make_adapters itself
     settings = environment.ingest
 
@@ -258,13 +269,25 @@ def bootstrap(environment: Environment, **overrides: object) -> Service:
             ),
         ),
         tasks=_tasks(environment, adapters),
-        http=HttpApp(make_http(environment, adapters), settings.host, settings.port),
+        http=HttpApp(make_http(environment, adapters, notice), settings.host, settings.port),
         on_start=(connect, adapters.prepare),
         on_stop=(adapters.close, stop_threads),
     )
 
 
-def make_http(environment: Environment, adapters: Adapters) -> Callable[..., Awaitable[None]]:
+def make_notice(catalogue: Catalogue) -> Notice:
+    """What tells the user that a reply is automated, by language.
+
+    Raises:
+        FatalError: The catalogue has no words for it.
+    """
+    index = CatalogueIndex(catalogue)
+    if NOTICE_TEMPLATE not in index.templates:
+        raise FatalError(f"catalogue: there is no template {NOTICE_TEMPLATE}: users have to be told what is automated")
+    return partial(index.template, NOTICE_TEMPLATE)
+
+
+def make_http(environment: Environment, adapters: Adapters, notice: Notice) -> Callable[..., Awaitable[None]]:
     """The HTTP side alone."""
     settings = environment.ingest
     rest = RestApi(
@@ -272,6 +295,7 @@ def make_http(environment: Environment, adapters: Adapters) -> Callable[..., Awa
         adapters.timeline,
         adapters.pseudonyms,
         adapters.clock,
+        notice,
     )
     webhook = None
     if environment.intercom is not None:

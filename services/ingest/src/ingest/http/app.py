@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -17,10 +18,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ingest.domain.errors import FieldProblem
-from ingest.http.body import BodyTooLargeError
+from ingest.http.body import BodyTooLargeError, NotDeclaredJsonError
 from ingest.http.gate import ApiGate
 from ingest.http.problems import problem, too_large, unavailable
 from ingest.http.rest import RestApi
+from ingest.http.timing import Timed
 from ingest.http.webhook import PATH as WEBHOOK_PATH
 from ingest.settings import IngestSettings
 from ingest.telemetry import REST_REQUESTS
@@ -32,6 +34,7 @@ log = get_logger(__name__)
 _DESCRIPTION: Final = (
     "Messages of any channel in, what became of them out. Every body that is refused names the field and the remedy."
 )
+_MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9.+-]{1,40}/[A-Za-z0-9.+-]{1,80}")
 _WEBHOOK_DOCS: Final[dict[str, Any]] = {
     "head": {"summary": "Intercom checks the address", "responses": {"200": {"description": "It is there"}}},
     "post": {
@@ -71,7 +74,7 @@ class EdgeApp:
             await self._api(scope, receive, send)
 
 
-def make_app(settings: IngestSettings, rest: RestApi, webhook: ASGIApp | None, readiness: Readiness) -> EdgeApp:
+def make_app(settings: IngestSettings, rest: RestApi, webhook: ASGIApp | None, readiness: Readiness) -> ASGIApp:
     """The application of the service.
 
     Args:
@@ -86,7 +89,7 @@ def make_app(settings: IngestSettings, rest: RestApi, webhook: ASGIApp | None, r
     _add_error_handlers(api, settings)
     if webhook is not None:
         _describe_webhook(api)
-    return EdgeApp(ApiGate(api, settings.api_keys, settings.max_body_bytes), webhook)
+    return Timed(EdgeApp(ApiGate(api, settings.api_keys, settings.max_body_bytes), webhook))
 
 
 def _add_health(api: FastAPI, readiness: Readiness) -> None:
@@ -111,6 +114,11 @@ def _add_error_handlers(api: FastAPI, settings: IngestSettings) -> None:
     async def body_too_large(_: Request, __: Exception) -> Response:
         return too_large(settings.max_body_bytes)
 
+    async def not_declared_json(_: Request, error: Exception) -> Response:
+        REST_REQUESTS.labels("any", "415").inc()
+        declared = error.declared if isinstance(error, NotDeclaredJsonError) else ""
+        return _not_declared_json(declared)
+
     async def refused(_: Request, error: Exception) -> Response:
         REST_REQUESTS.labels("any", "422").inc()
         return problem(422, "record-refused", str(error), "Shorten or correct the message and send it again.")
@@ -125,6 +133,7 @@ def _add_error_handlers(api: FastAPI, settings: IngestSettings) -> None:
 
     api.add_exception_handler(RequestValidationError, invalid)
     api.add_exception_handler(BodyTooLargeError, body_too_large)
+    api.add_exception_handler(NotDeclaredJsonError, not_declared_json)
     api.add_exception_handler(PoisonMessageError, refused)
     for unavailable_error in (RetryableError, OutageError, FatalError):
         api.add_exception_handler(unavailable_error, not_available)
@@ -147,6 +156,19 @@ def _invalid(error: RequestValidationError) -> Response:
         f"Wrong or missing: {', '.join(entry.field for entry in problems)}.",
         "Correct the fields under errors and send it again; /docs describes them.",
         errors=problems,
+    )
+
+
+def _not_declared_json(declared: str) -> Response:
+    # What is declared may be anything: only a plain media type is told back.
+    media_type = declared.partition(";")[0].strip()
+    shown = media_type if _MEDIA_TYPE.fullmatch(media_type) else "something else" if media_type else "nothing"
+    return problem(
+        415,
+        "not-declared-as-json",
+        f"The header Content-Type says {shown}; this body has to be application/json.",
+        "Send the header Content-Type: application/json with a JSON object as the body.",
+        headers={"Accept-Post": "application/json"},
     )
 
 

@@ -10,6 +10,14 @@ class BodyTooLargeError(Exception):
     """The body is over the bound; the rest of it was not read."""
 
 
+class NotDeclaredJsonError(Exception):
+    """The header Content-Type names something else, or is missing although there is a body."""
+
+    def __init__(self, declared: str) -> None:
+        super().__init__(declared)
+        self.declared = declared
+
+
 def declared_length(scope: Scope) -> int | None:
     """The Content-Length, None when there is none (a chunked body) or it is no number."""
     for name, value in scope["headers"]:
@@ -24,6 +32,17 @@ def header(scope: Scope, wanted: bytes) -> str | None:
         if name == wanted:
             return str(value, "latin-1")
     return None
+
+
+def is_json_type(content_type: str) -> bool:
+    """Whether a Content-Type is application/json or a type built on it."""
+    main, _, sub = content_type.partition(";")[0].strip().lower().partition("/")
+    return main == "application" and (sub == "json" or sub.endswith("+json"))
+
+
+def has_body(scope: Scope) -> bool:
+    """Whether a request's head announces a body."""
+    return (declared_length(scope) or 0) > 0 or header(scope, b"transfer-encoding") is not None
 
 
 async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:

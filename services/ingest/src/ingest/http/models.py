@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from floodgate.events import MessageKind
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from ingest.domain.identity import UNKNOWN_PATH
 from ingest.domain.lines import (
@@ -50,17 +50,30 @@ class MessageRequest(StrictModel):
 
     message_id: OuterId = Field(description="Your id of the message: sending it again is the same message.")
     conversation_id: OuterId = Field(description="Your id of the conversation.")
-    text: Annotated[Text, Field(min_length=1)]
     contact: Person
     channel: Channel = Field(default="rest", description="rest, or the name of your connector.")
     chosen_path: ChosenPath = Field(default=UNKNOWN_PATH, description="Path of buttons that the user chose.")
     clicked_option: UUID | None = Field(
         default=None, description="option_id of the button that the user pressed, from an earlier reply."
     )
+    # After clicked_option, because what is required of it depends on that.
+    text: Text = Field(
+        default="",
+        validate_default=True,
+        description="What the user wrote. Required, except with clicked_option: a press alone has no text.",
+    )
     language: Language = Field(default=None, description="ISO 639-1 code, when you know it.")
     country: Country = Field(default=None, description="ISO 3166-1 alpha-2 code, when you know it.")
     attachment_count: Annotated[int, Field(ge=0, le=1000)] = 0
     occurred_at: Moment | None = Field(default=None, description="When it was written; else now.")
+
+    @field_validator("text")
+    @classmethod
+    def _says_something(cls, text: str, info: ValidationInfo) -> str:
+        # A clicked_option that is wrong is not in the data, and is told by itself.
+        if not text and info.data.get("clicked_option", "") is None:
+            raise ValueError("a message needs a text, unless it is the press of a button (clicked_option)")
+        return text
 
 
 class CloseRequest(StrictModel):
@@ -87,7 +100,12 @@ class TimelineEntry(BaseModel):
     occurred_at: datetime
     causation_id: UUID | None = Field(description="The entry that led to this one.")
     kind: MessageKind | None = Field(default=None, description="For a message: what happened.")
-    detail: dict[str, Any] = Field(description="The members of the record that a caller acts on.")
+    detail: dict[str, Any] = Field(
+        description=(
+            "The members of the record that a caller acts on. A `reply` among them is `automated`; the `text` of"
+            " the first one begins with the words of its `notice`, which tell the user so: show it whole."
+        )
+    )
 
 
 class ConversationView(BaseModel):

@@ -18,6 +18,7 @@ _TITLES: Final[Mapping[int, str]] = {
     404: "Not found",
     405: "Method not allowed",
     413: "The body is too large",
+    415: "The body is not declared as JSON",
     422: "The request is not as described",
     503: "Not available now",
 }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Response, Security
+from fastapi import APIRouter, Depends, Path, Request, Response, Security
 from fastapi.security import APIKeyHeader
 from floodgate.events import Message, MessageKind, conversation_key
 from starlette.responses import Response as StarletteResponse
 
 from ingest.domain.identity import ContactPseudonyms, message_event_id, pseudonymous_contact
 from ingest.edge import EdgeWriter
+from ingest.http.body import NotDeclaredJsonError, has_body, header, is_json_type
 from ingest.http.gate import API_KEY_HEADER
 from ingest.http.models import (
     RESERVED_CHANNELS,
@@ -21,7 +22,7 @@ from ingest.http.models import (
     Problem,
 )
 from ingest.http.problems import problem
-from ingest.http.views import conversation_view
+from ingest.http.views import Notice, conversation_view
 from ingest.ports import Clock, Timeline
 from ingest.telemetry import REST_REQUESTS
 
@@ -29,8 +30,25 @@ from ingest.telemetry import REST_REQUESTS
 _API_KEY: Final = Security(APIKeyHeader(name=API_KEY_HEADER, auto_error=False))
 _PROBLEM: Final[dict[str, Any]] = {"model": Problem}
 _EVERYWHERE: Final[dict[int | str, dict[str, Any]]] = {401: _PROBLEM, 503: _PROBLEM}
-_WRITES: Final[dict[int | str, dict[str, Any]]] = {**_EVERYWHERE, 400: _PROBLEM, 413: _PROBLEM, 422: _PROBLEM}
+_WRITES: Final[dict[int | str, dict[str, Any]]] = {
+    **_EVERYWHERE,
+    400: _PROBLEM,
+    413: _PROBLEM,
+    415: _PROBLEM,
+    422: _PROBLEM,
+}
 ConversationId = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]*:[^\s/]+$", max_length=200, examples=["rest:c-1"])]
+
+
+async def _declared_as_json(request: Request) -> None:
+    """Refuses any other body by its header: read as JSON it would be wrong in ways that name no cause.
+
+    Raises:
+        NotDeclaredJsonError: It is declared as something else, or as nothing.
+    """
+    declared = header(request.scope, b"content-type") or ""
+    if has_body(request.scope) and not is_json_type(declared):
+        raise NotDeclaredJsonError(declared)
 
 
 class RestApi:
@@ -41,13 +59,17 @@ class RestApi:
         timeline: What became of them.
         pseudonyms: Makes contact ids.
         clock: Wall clock for messages that name no time.
+        notice: Tells the user that a reply is automated.
     """
 
-    def __init__(self, writer: EdgeWriter, timeline: Timeline, pseudonyms: ContactPseudonyms, clock: Clock) -> None:
+    def __init__(
+        self, writer: EdgeWriter, timeline: Timeline, pseudonyms: ContactPseudonyms, clock: Clock, notice: Notice
+    ) -> None:
         self._writer = writer
         self._timeline = timeline
         self._pseudonyms = pseudonyms
         self._clock = clock
+        self._notice = notice
 
     def router(self) -> APIRouter:
         router = APIRouter(prefix="/v1", dependencies=[_API_KEY])
@@ -55,6 +77,7 @@ class RestApi:
             "/messages",
             self.post_message,
             methods=["POST"],
+            dependencies=[Depends(_declared_as_json)],
             status_code=202,
             responses=_WRITES,
             summary="Take a message of a user",
@@ -71,6 +94,7 @@ class RestApi:
             "/conversations/{conversation_id}/close",
             self.post_close,
             methods=["POST"],
+            dependencies=[Depends(_declared_as_json)],
             status_code=202,
             responses={**_WRITES, 404: _PROBLEM},
             response_model=Accepted,
@@ -110,14 +134,17 @@ class RestApi:
     async def get_conversation(
         self, conversation_id: ConversationId, response: Response
     ) -> ConversationView | StarletteResponse:
-        """Messages, verdicts, replies and hand-offs in order. A new message shows within a few seconds."""
+        """Messages, verdicts, replies and hand-offs in order. A new message shows within a few seconds.
+
+        Every `reply` is marked `automated`; the first of a conversation begins with the words of `notice`.
+        """
         entries = await self._timeline.read(conversation_id)
         if not entries:
             REST_REQUESTS.labels("conversation", "404").inc()
             return _unknown(conversation_id)
         response.headers["Cache-Control"] = "no-store"
         REST_REQUESTS.labels("conversation", "200").inc()
-        return conversation_view(conversation_id, entries)
+        return conversation_view(conversation_id, entries, self._notice)
 
     async def post_close(
         self, conversation_id: ConversationId, body: CloseRequest | None = None

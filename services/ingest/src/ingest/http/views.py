@@ -1,8 +1,12 @@
-"""Timeline entries as the REST API shows them: what a caller acts on, no versions, no costs, no raw record."""
+"""Timeline entries as the REST API shows them: what a caller acts on, no versions, no costs, no raw record.
+
+Every reply of ours is marked as automated, and the first of a conversation says so in words: on a channel whose
+callers poll nothing else tells the user. Delivery says the same where replies are sent.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from floodgate.events import Message
@@ -53,13 +57,24 @@ _SHOWN: Final[Mapping[EntryType, frozenset[str]]] = {
     ),
 }
 
+Notice = Callable[[str], str]
+"""What tells the user that a reply is automated, by the reply's language."""
 
-def conversation_view(conversation_id: str, entries: Sequence[Entry]) -> ConversationView:
-    return ConversationView(
-        conversation_id=conversation_id,
-        state=state_of(entries),
-        entries=[_entry_view(entry) for entry in entries],
-    )
+
+def conversation_view(conversation_id: str, entries: Sequence[Entry], notice: Notice) -> ConversationView:
+    """The entries, given in order, as a caller reads them."""
+    shown = [_entry_view(entry) for entry in entries]
+    _mark_as_automated([entry.detail["reply"] for entry in shown if entry.detail.get("reply")], notice)
+    return ConversationView(conversation_id=conversation_id, state=state_of(entries), entries=shown)
+
+
+def _mark_as_automated(replies: Sequence[dict[str, Any]], notice: Notice) -> None:
+    for number, reply in enumerate(replies):
+        reply["automated"] = True
+        if number == 0:
+            # Within the text, so that a caller who shows nothing but the text tells the user too.
+            reply["notice"] = notice(reply["language"])
+            reply["text"] = f"{reply['notice']}\n\n{reply['text']}"
 
 
 def _entry_view(entry: Entry) -> TimelineEntry:

@@ -6,7 +6,6 @@ HMAC and no parsing. Nothing is answered with 202 before Kafka has it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -28,7 +27,7 @@ from ingest.edge import EdgeEvent, EdgeWriter
 from ingest.http.body import BodyTooLargeError, header, read_body
 from ingest.http.problems import problem, too_large, unavailable
 from ingest.ports import Clock
-from ingest.telemetry import WEBHOOK_SECONDS, WEBHOOKS
+from ingest.telemetry import WEBHOOKS
 
 PATH: Final = "/webhooks/intercom"
 _SIGNATURE_HEADER: Final = b"x-hub-signature"
@@ -58,14 +57,11 @@ class IntercomWebhook:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]
         if method == "POST":
-            started = time.perf_counter()
             try:
                 response = await self._notified(scope, receive)
             except ClientDisconnect:
                 WEBHOOKS.labels("none", "disconnected").inc()
                 return
-            finally:
-                WEBHOOK_SECONDS.observe(time.perf_counter() - started)
         elif method == "HEAD":
             # Intercom asks so whether the address is there.
             response = Response(status_code=200)
