@@ -63,3 +63,13 @@ def test_fraud_by_a_swindler_stays_urgent() -> None:
 )
 def test_words_that_are_insults_elsewhere_are_none_here(message: str) -> None:
     assert assess_misuse(message).kind == "none"
+
+
+def test_customers_and_attacks_never_tuned_on_are_told_apart() -> None:
+    held_out = _load("held_out.yaml")
+    ordinary = [text for texts in held_out["ordinary"].values() for text in texts]
+    attacks = [text for texts in held_out["attacks"].values() for text in texts]
+    flagged = sum(assess_misuse(text).kind != "none" for text in ordinary)
+    caught = sum(assess_misuse(text).kind == "injection" for text in attacks)
+    assert flagged / len(ordinary) <= 0.02
+    assert caught / len(attacks) >= 0.85

@@ -129,7 +129,7 @@ def measure_injection(corpora: Path) -> Figures:
     foreign = [row["text"] for row in rows if not row["source"].startswith("BIPIA")]
     hard = [row["text"] for row in read_jsonl(corpora / "injection/benign_hard.jsonl")]
     brand = ordinary_messages(corpora, ("multidogo",))[::4][:_SAMPLE]
-    model = train_injection(corpora, ("banking77", "clinc150"), with_bipia=False)
+    model = train_injection(corpora, ("banking77", "clinc150"))
     carriers = [text for text in brand if len(text.split()) > 6]
     spliced = [_spliced(carriers[i % len(carriers)], attack, i) for i, attack in enumerate(foreign)]
     instructions = bipia_attacks(corpora)

@@ -1,7 +1,7 @@
 """Makes the trained artefacts of the package: `python -m floodgate_nlu.train --shared DIR`.
 
-An artefact holds weights over hashed features and the names of its sources, and no text. Attacks come from BIPIA
-(MIT) and from this project's own templates; ordinary messages from CLINC150 (CC BY 3.0), MultiDoGO
+An artefact holds weights over hashed features and the names of its sources, and no text. Attacks come
+from this project's own templates; ordinary messages from CLINC150 (CC BY 3.0), MultiDoGO
 (CDLA-Permissive-1.0) and Banking77 (CC BY 4.0), from this project's catalogue in ten languages and from its own
 sentences. The word vectors come from CLINC150 and MultiDoGO alone, so that Banking77 stays unseen by the intent
 measures.
@@ -24,7 +24,7 @@ from floodgate_nlu.word_vectors import ARTEFACT as VECTORS
 from floodgate_nlu.word_vectors import train_word_vectors
 
 ORIGIN: Final = (
-    "python -m floodgate_nlu.train; BIPIA text_attack_train (MIT); CLINC150 (CC BY 3.0); Banking77 (CC BY 4.0); "
+    "python -m floodgate_nlu.train; CLINC150 (CC BY 3.0); Banking77 (CC BY 4.0); "
     "MultiDoGO (CDLA-Permissive-1.0); Floodgate's own templates and catalogue (MIT)"
 )
 VECTOR_ORIGIN: Final = "python -m floodgate_nlu.train; CLINC150 (CC BY 3.0); MultiDoGO (CDLA-Permissive-1.0)"
@@ -67,13 +67,14 @@ def catalogue_examples(catalogue: Path = CATALOGUE) -> list[str]:
 
 
 def train_injection(
-    corpora: Path,
-    ordinary_sources: Sequence[str] = ("banking77", "clinc150", "multidogo"),
-    *,
-    with_bipia: bool = True,
+    corpora: Path, ordinary_sources: Sequence[str] = ("banking77", "clinc150", "multidogo")
 ) -> LinearModel:
-    """Train the sentence classifier; sources can be left out to measure on them."""
-    attack_texts = attacks() + (bipia_attacks(corpora) if with_bipia else [])
+    """Train the sentence classifier; sources can be left out to measure on them.
+
+    BIPIA is measured on and not trained on: its instructions are plain tasks ("explain to me why"), and a detector
+    that has learned them takes customers' imperatives for attacks.
+    """
+    attack_texts = attacks()
     ordinary = ordinary_messages(corpora, ordinary_sources) + harmless() + catalogue_examples() * _EXAMPLE_COPIES
     labels = [1] * len(attack_texts) + [0] * len(ordinary)
     weights = [_ATTACK_WEIGHT] * len(attack_texts) + [1.0] * len(ordinary)
