@@ -18,7 +18,7 @@ from floodgate.events import conversation_key
 from floodgate_demo.scenario import Click, Play
 from floodgate_demo.tally import Seen
 
-_CONCURRENT: Final = 24
+_CONCURRENT: Final = 16
 _ANSWER_SECONDS: Final = 60.0
 _STEP_SECONDS: Final = 0.15
 _KEEP_ALIVE_SECONDS: Final = 2.0

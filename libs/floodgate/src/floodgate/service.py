@@ -332,6 +332,7 @@ def _engine_config(settings: KafkaSettings, name: str) -> EngineConfig:
         group_id=settings.group_prefix + name,
         instance=settings.instance,
         max_in_flight=settings.max_in_flight,
+        commit_interval_seconds=settings.commit_interval_seconds,
         client=settings.client,
     )
 

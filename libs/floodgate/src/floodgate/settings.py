@@ -21,6 +21,9 @@ class KafkaSettings(BaseSettings):
     group_prefix: str = Field(default="floodgate.", description="Put before a processor's name to make its group.")
     instance: str = Field(default="0", description="Stable name of this instance's slot.")
     max_in_flight: int = 256
+    commit_interval_seconds: float = Field(
+        default=0.02, ge=0, description="Shortest time between two commits; longer means fewer transactions."
+    )
     client: dict[str, str | int | bool] = Field(
         default={}, description="Further librdkafka settings as JSON: TLS, SASL and the like."
     )

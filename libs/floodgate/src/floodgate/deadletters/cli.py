@@ -6,6 +6,7 @@ import getpass
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from keyflow.errors import FatalError
 from rich.console import Console
 from rich.table import Table
 
+from floodgate.deadletters.correcting import corrected_value
 from floodgate.deadletters.decisions import Decision, LedgerEntry, decide
 from floodgate.deadletters.masking import description
 from floodgate.deadletters.reading import Letters
@@ -74,6 +76,10 @@ def redrive(
     service: ServiceOption = None,
     error_class: ClassOption = None,
     everything: Annotated[bool, typer.Option("--all", help="All of --service that did not go back yet.")] = False,
+    value: Annotated[
+        Path | None,
+        typer.Option("--value", metavar="FILE", help="A corrected record (JSON) in place of the one letter's."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go back; send nothing.")] = False,
     reason: Annotated[str, typer.Option(help="Why; kept in the ledger and in the audit.")] = "",
     as_json: JsonOption = False,
@@ -81,7 +87,11 @@ def redrive(
     """Send dead letters back to the service that failed; none goes back twice."""
     letters, redriver = _open()
     chosen = _choose(letters.all(), event_ids or [], service, error_class, everything=everything)
-    result = redriver.plan(chosen) if dry_run else redriver.redrive(chosen, reason=reason)
+    corrected = None if value is None else _corrected(chosen, value, everything=everything)
+    if dry_run:
+        result = redriver.plan(chosen, corrected=corrected)
+    else:
+        result = redriver.redrive(chosen, reason=reason, corrected=corrected)
     kept = [decision for decision in result.kept if not (everything and decision.done_before)]
     if as_json:
         typer.echo(json.dumps([_outcome(decision, dry_run=dry_run) for decision in (*result.sent, *kept)], indent=2))
@@ -130,6 +140,24 @@ def _choose(
     if everything:
         return _select(letters, service=service, error_class=error_class)
     return [_one(letters, event_id) for event_id in dict.fromkeys(event_ids)]
+
+
+def _corrected(chosen: Sequence[DeadLetter], path: Path, *, everything: bool) -> bytes:
+    """The corrected record of the one chosen letter.
+
+    Raises:
+        FatalError: More than one letter is chosen, or the file does not hold a record that fits.
+    """
+    if everything or len(chosen) != 1:
+        raise FatalError("--value corrects one letter: name one event id")
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise FatalError(f"{path}: {error.strerror}") from error
+    try:
+        return corrected_value(chosen[0], text, _serde())
+    except FatalError as error:
+        raise FatalError(f"{path}: {error}") from error
 
 
 def _one(letters: Sequence[DeadLetter], event_id: str) -> DeadLetter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,10 @@ from floodgate.events.topics import topics
 
 REDRIVEN_FROM_HEADER: Final = "redriven-from"
 """Header of a redriven record: the dead letter that it was."""
+
+_READ_BACK: Final = ("s3://", "file:", "webhooks/intercom", "intercom:reconciler:")
+"""Origins outside Kafka whose bytes `ingest` reads again by where they came from, as the same events."""
+_LINES: Final = ("s3://", "file:")
 
 
 class LedgerEntry(BaseModel):
@@ -36,7 +41,9 @@ class Decision:
         topic: The service's redrive topic; None when it stays where it is.
         refusal: Why it stays, with the remedy.
         done_before: It stays because it went back already.
-        origin_topic: The input topic that the record first came from.
+        origin_topic: The input topic that the record first came from; for an edge its place, with the line.
+        value: The bytes that go back.
+        corrected: They are not those that failed.
     """
 
     letter: DeadLetter
@@ -44,6 +51,8 @@ class Decision:
     refusal: str = ""
     done_before: bool = False
     origin_topic: str = ""
+    value: bytes | None = None
+    corrected: bool = False
 
     @property
     def headers(self) -> Headers:
@@ -57,28 +66,57 @@ class Decision:
         )
 
 
-def decide(letter: DeadLetter, ledger: Mapping[str, LedgerEntry]) -> Decision:
-    """Judges one dead letter."""
+def decide(letter: DeadLetter, ledger: Mapping[str, LedgerEntry], corrected: bytes | None = None) -> Decision:
+    """Judges one dead letter.
+
+    Args:
+        letter: The letter.
+        ledger: What was done before.
+        corrected: Bytes to send in place of those that failed; already checked.
+    """
     before = ledger.get(str(letter.event_id))
     if before is not None:
         when = before.at.strftime("%Y-%m-%d %H:%M UTC")
         return Decision(letter, None, f"{before.action} by {before.actor} at {when}", done_before=True)
-    if letter.origin_partition < 0:
-        return Decision(letter, None, _edge_remedy(letter.origin_topic))
-    topic = f"support.{letter.service}.redrive"
+    topic, origin = f"support.{letter.service}.redrive", first_origin(letter)
+    refusal = _refusal_of_place(letter, topic) or _refusal_of_payload(letter, origin, corrected)
+    if refusal or origin is None:
+        return Decision(letter, None, refusal)
+    value = letter.value if corrected is None else corrected
+    return Decision(letter, topic, origin_topic=origin, value=value, corrected=corrected is not None)
+
+
+def _refusal_of_place(letter: DeadLetter, topic: str) -> str:
+    """Why nothing that failed there goes back; empty when it does."""
+    if _at_edge(letter) and not letter.origin_topic.startswith(_READ_BACK):
+        return _edge_remedy(letter.origin_topic)
     if topic not in topics():
-        return Decision(letter, None, f"{letter.service} takes nothing back: there is no topic {topic}")
+        return f"{letter.service} takes nothing back: there is no topic {topic}"
+    return ""
+
+
+def _refusal_of_payload(letter: DeadLetter, origin: str | None, corrected: bytes | None) -> str:
+    """Why these bytes do not go back; empty when they do."""
     if letter.value is None:
-        return Decision(letter, None, "there is no payload to send back: look at the service's log for its event id")
-    origin = _first_origin(letter, topic)
+        remedy = _unread_remedy(letter) if _at_edge(letter) else "look at the service's log for its event id"
+        return f"there is no payload to send back: {remedy}"
     if origin is None:
-        return Decision(letter, None, "it failed on its way back and does not say which topic it first came from")
-    return Decision(letter, topic, origin_topic=origin)
+        return "it failed on its way back and does not say which topic it first came from"
+    if corrected is None and carries_json(origin) and not is_json_object(letter.value):
+        return "it is no JSON object and would fail again: correct it and give it as --value FILE"
+    return ""
 
 
-def _first_origin(letter: DeadLetter, redrive_topic: str) -> str | None:
-    """A letter that failed again on its way back came from where it came at first."""
-    if letter.origin_topic != redrive_topic:
+def _at_edge(letter: DeadLetter) -> bool:
+    """Whether no record of Kafka stands behind it."""
+    return letter.origin_partition < 0
+
+
+def first_origin(letter: DeadLetter) -> str | None:
+    """Where a letter came from at first, also when it failed again on its way back; None when it does not say."""
+    if _at_edge(letter) and letter.origin_topic.startswith(_LINES) and letter.origin_offset > 0:
+        return f"{letter.origin_topic}:{letter.origin_offset}"
+    if letter.origin_topic != f"support.{letter.service}.redrive":
         return letter.origin_topic
     for header in letter.headers:
         if header.key == ORIGIN_TOPIC_HEADER and header.value:
@@ -86,15 +124,37 @@ def _first_origin(letter: DeadLetter, redrive_topic: str) -> str | None:
     return None
 
 
+def carries_json(origin: str) -> bool:
+    """Whether what comes from there is JSON: everything but the topics with a schema."""
+    declared = topics().get(origin)
+    return declared is None or declared.record is None
+
+
+def is_json_object(value: bytes) -> bool:
+    """Whether the bytes are one JSON object in UTF-8."""
+    try:
+        return isinstance(json.loads(value.decode("utf-8-sig")), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def _edge_remedy(origin: str) -> str:
-    """Edges have no Kafka record to send back; what to do instead."""
-    scheme = origin.partition(":")[0]
+    """What to do with what nothing reads back."""
+    if origin.startswith("sqs://"):
+        return (
+            "it is a notice of the queue, which is not read back: "
+            "`floodgate ingest s3 s3://bucket/key` reads the object that it was about"
+        )
+    return f"it came in at the edge ({origin}), where nothing reads it back: have the sender deliver it again"
+
+
+def _unread_remedy(letter: DeadLetter) -> str:
+    """What to do about a document of which nothing could be read."""
+    scheme, _, path = letter.origin_topic.partition(":")
     match scheme:
         case "s3":
-            return f"it is a line of {origin}: correct it and drop a file with that line into the bucket again"
+            return f"once the object is there and whole, `floodgate ingest s3 {letter.origin_topic}` reads it"
         case "file":
-            return f"it is a line of {origin}: correct it and run `floodgate ingest file` on it again"
-        case "sqs":
-            return "it is a notice of the queue that names no readable object: drop the object again"
+            return f"once the file is whole, `floodgate ingest file {path}` reads it"
         case _:
-            return f"it came in at the edge ({origin}): have the sender deliver it again, or let the reconciler find it"
+            return "have the sender deliver it again"

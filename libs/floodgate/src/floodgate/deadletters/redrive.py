@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,21 +67,29 @@ class Redriver:
         self._ledger = ledger
         self._transactional_id = transactional_id
 
-    def plan(self, letters: Iterable[DeadLetter]) -> Redriven:
+    def plan(self, letters: Sequence[DeadLetter], *, corrected: bytes | None = None) -> Redriven:
         """What `redrive` would do now; writes nothing.
 
         Raises:
             FatalError: The ledger cannot be read.
+            ValueError: There is a correction, and not just one letter.
         """
+        if corrected is not None and len(letters) != 1:
+            raise ValueError("a corrected record belongs to one letter")
         ledger = self._letters.ledger()
-        decisions = [decide(letter, ledger) for letter in letters]
+        decisions = [decide(letter, ledger, corrected) for letter in letters]
         return Redriven(
             sent=tuple(decision for decision in decisions if decision.topic is not None),
             kept=tuple(decision for decision in decisions if decision.topic is None),
         )
 
-    def redrive(self, letters: Sequence[DeadLetter], *, reason: str) -> Redriven:
+    def redrive(self, letters: Sequence[DeadLetter], *, reason: str, corrected: bytes | None = None) -> Redriven:
         """Sends back what can go back, at most once each.
+
+        Args:
+            letters: Which.
+            reason: Why; kept in the ledger and in the audit.
+            corrected: Goes back in place of the bytes of the one letter, as `corrected_value` made it.
 
         Raises:
             FatalError: Kafka refuses, or another redrive runs at the same time. What was committed before stays
@@ -90,7 +99,7 @@ class Redriver:
             producer = Producer(self._config())
             # From here on no other redrive can commit, so the ledger that is read now stays true.
             producer.init_transactions(_TIMEOUT_SECONDS)
-        plan = self.plan(letters)
+        plan = self.plan(letters, corrected=corrected)
         for first in range(0, len(plan.sent), _BATCH):
             self._commit(producer, plan.sent[first : first + _BATCH], reason)
         return plan
@@ -127,8 +136,11 @@ class Redriver:
         key = str(letter.event_id)
         entry = LedgerEntry(action="redriven", at=self._now(), actor=self._actor, reason=reason)
         details = {"service": letter.service, "origin_topic": decision.origin_topic}
+        if decision.corrected:
+            # Which bytes they were can be proved; what they say is not in the audit.
+            details |= {"failed_sha256": _sha256(letter.value), "corrected_sha256": _sha256(decision.value)}
         audit = self._audit_entry("redrive", letter.event_id, reason, details)
-        producer.produce(topic, key=letter.key, value=letter.value, headers=list(decision.headers))
+        producer.produce(topic, key=letter.key, value=decision.value, headers=list(decision.headers))
         producer.produce(self._ledger, key=key, value=entry.model_dump_json().encode())
         producer.produce(AUDIT, key=key, value=self._serde.encode(AUDIT, audit))
 
@@ -170,6 +182,10 @@ class Redriver:
             ) from error
         except BufferError as error:
             raise FatalError("redrive: Kafka takes records too slowly; give the command again") from error
+
+
+def _sha256(value: bytes | None) -> str:
+    return hashlib.sha256(value or b"").hexdigest()
 
 
 def _abort(producer: Producer) -> None:
