@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from floodgate.deadletters import Letters, Redriver
 from floodgate.deadletters.cli import app
-from floodgate.events import AuditEntry, DeadLetter, RecordHeader
+from floodgate.events import AuditEntry, DeadLetter, Feedback, FeedbackLabel, RecordHeader
 from floodgate.events.serde import AvroSerde
 from floodgate.service import EventProducer
 from floodgate.settings import KafkaSettings
@@ -135,13 +136,72 @@ async def test_all_of_a_service_go_back_and_the_next_time_none(settings, write):
         assert len(read(settings, "support.ingest-status.redrive", letter.key)) == 1
 
 
-async def test_a_line_of_a_file_says_what_to_do_instead(write):
-    letter = await write(
-        service="ingest", origin_topic="s3://bucket/interactions/a.jsonl", origin_partition=-1, origin_offset=7
-    )
+def broken_line(**changes: object) -> dict[str, object]:
+    place = {"origin_topic": "s3://bucket/a.jsonl", "origin_partition": -1, "origin_offset": 7, "headers": ()}
+    return {"service": "ingest", **place, "value": b'{"interaction_id": broken'} | changes
+
+
+async def test_a_broken_line_goes_back_only_corrected_and_the_audit_holds_no_word_of_it(
+    settings, serde, write, tmp_path
+):
+    letter = await write(**broken_line())
     code, output = run("redrive", str(letter.event_id))
     assert code == 1
-    assert "drop a file with that line into the bucket again" in " ".join(output.split())
+    assert "--value FILE" in " ".join(output.split())
+
+    corrected = tmp_path / "line.json"
+    corrected.write_bytes(b'{"interaction_id": "mended"}\n')
+    code, shown = run("redrive", str(letter.event_id), "--value", str(corrected), "--dry-run", "--json")
+    assert (code, json.loads(shown)[0]["outcome"]) == (0, "would_redrive")
+    code, shown = run("redrive", str(letter.event_id), "--value", str(corrected), "--reason", "mended", "--json")
+    assert (code, json.loads(shown)[0]["outcome"]) == (0, "redriven")
+
+    [(value, headers, _)] = read(settings, "support.ingest.redrive", letter.key)
+    assert value == b'{"interaction_id": "mended"}'
+    assert headers[ORIGIN_TOPIC_HEADER] == b"s3://bucket/a.jsonl:7"
+    [(entry, _, _)] = read(settings, "support.audit", str(letter.event_id).encode())
+    assert serde.decode("support.audit", entry).details == {
+        "service": "ingest",
+        "origin_topic": "s3://bucket/a.jsonl:7",
+        "failed_sha256": hashlib.sha256(letter.value).hexdigest(),
+        "corrected_sha256": hashlib.sha256(value).hexdigest(),
+    }
+
+
+async def test_a_correction_is_of_one_letter_and_of_the_record_that_failed(settings, write, tmp_path):
+    first, second = await write(**broken_line()), await write(**broken_line())
+    unfit = await write(service="summarizer", origin_topic="support.interactions")
+    corrected = tmp_path / "line.json"
+    corrected.write_bytes(b'{"interaction_id": "mended"}')
+    with pytest.raises(FatalError, match="corrects one letter"):
+        run("redrive", str(first.event_id), str(second.event_id), "--value", str(corrected))
+    with pytest.raises(FatalError, match="corrects one letter"):
+        run("redrive", "--service", "ingest", "--all", "--value", str(corrected))
+    with pytest.raises(FatalError, match="is no Interaction: wrong or missing: "):
+        run("redrive", str(unfit.event_id), "--value", str(corrected))
+    with pytest.raises(FatalError, match="nothing-here"):
+        run("redrive", str(first.event_id), "--value", str(tmp_path / "nothing-here"))
+    assert read(settings, "support.ingest.redrive", first.key) == []
+
+
+async def test_a_corrected_record_of_a_topic_goes_back_in_its_schema(settings, serde, write, tmp_path):
+    mended = Feedback(
+        event_id=uuid4(), occurred_at=datetime.now(UTC), conversation_id=f"rest:{uuid4().hex[:8]}",
+        label=FeedbackLabel.OK, source="intercom",
+    )  # fmt: skip
+    letter = await write(service="ingest-status", origin_topic="support.feedback", key=mended.conversation_id.encode())
+    corrected = tmp_path / "record.json"
+    corrected.write_text(mended.model_dump_json(), encoding="utf-8")
+    assert run("redrive", str(letter.event_id), "--value", str(corrected))[0] == 0
+    [(value, _, _)] = read(settings, "support.ingest-status.redrive", letter.key)
+    assert serde.decode("support.feedback", value).event_id == mended.event_id
+
+
+async def test_a_notice_of_the_queue_stays_and_says_what_to_do(write):
+    letter = await write(**broken_line(origin_topic="sqs://drops", origin_offset=-1, value=b"{}"))
+    code, output = run("redrive", str(letter.event_id))
+    assert code == 1
+    assert "floodgate ingest s3 s3://bucket/key" in " ".join(output.split())
 
 
 async def test_a_payload_is_masked_until_someone_asks_and_that_is_written_down(settings, serde, write):

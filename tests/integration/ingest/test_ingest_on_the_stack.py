@@ -6,6 +6,7 @@ import gzip
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -13,9 +14,11 @@ import boto3
 import httpx
 import pytest
 from confluent_kafka import Producer
+from floodgate.deadletters.cli import app as dead_letters
 from floodgate.events import MessageKind, Pseudonyms, TurnRole
 from floodgate.intercom.webhooks import sign
 from ingest_waiting import eventually
+from typer.testing import CliRunner
 
 pytestmark = pytest.mark.integration
 Tails = Callable[[str], Any]
@@ -32,6 +35,22 @@ def interaction_line(**more: Any) -> dict[str, Any]:
             {"role": "agent", "text": "Ik heb het opnieuw gestuurd."},
         ],
         **more,
+    }
+
+
+def new_conversation(own_id: str) -> dict[str, Any]:
+    """Intercom's notification of a conversation that a user began."""
+    return {
+        "type": "notification_event",
+        "topic": "conversation.user.created",
+        "data": {
+            "item": {
+                "id": own_id,
+                "created_at": 1_795_000_000,
+                "source": {"body": "<p>Hola</p>", "author": {"type": "user", "id": "u"}},
+                "contacts": {"contacts": [{"id": "u", "external_id": "cust-0009"}]},
+            }
+        },
     }
 
 
@@ -138,18 +157,7 @@ def test_a_notification_delivered_again_is_the_same_event(
 def test_a_raw_envelope_of_a_connector_is_read(edge: httpx.Client, tail: Tails, stack_env: dict[str, str]) -> None:
     messages, letters = tail("support.messages"), tail("support.dead-letters")
     own_id = str(uuid.uuid4().int % 10**12)
-    envelope = {
-        "type": "notification_event",
-        "topic": "conversation.user.created",
-        "data": {
-            "item": {
-                "id": own_id,
-                "created_at": 1_795_000_000,
-                "source": {"body": "<p>Hola</p>", "author": {"type": "user", "id": "u"}},
-                "contacts": {"contacts": [{"id": "u", "external_id": "cust-0009"}]},
-            }
-        },
-    }
+    envelope = new_conversation(own_id)
     producer = Producer(
         {"bootstrap.servers": stack_env["FLOODGATE_KAFKA_BOOTSTRAP_SERVERS"], "partitioner": "murmur2_random"}
     )
@@ -180,6 +188,39 @@ def test_a_drop_reaches_the_topic_and_its_broken_line_the_dead_letters(
     assert broken.value == b"{broken"
     wrong = letters.first(lambda d: d.origin_topic == f"s3://{drops['bucket']}/{key}" and d.origin_offset == 4)
     assert wrong.reason.startswith("interaction_id:")
+
+
+def test_a_broken_line_that_was_dropped_is_corrected_and_redriven(
+    edge: httpx.Client, drops: dict[str, str], tail: Tails, tmp_path: Path
+) -> None:
+    interactions, letters = tail("support.interactions"), tail("support.dead-letters")
+    key = f"interactions/{uuid.uuid4()}.jsonl"
+    boto3.client("s3").put_object(Bucket=drops["bucket"], Key=key, Body=b"{broken\n")
+    letter = letters.first(lambda d: d.origin_topic == f"s3://{drops['bucket']}/{key}")
+    line = interaction_line()
+    corrected = tmp_path / "line.json"
+    corrected.write_text(json.dumps(line, indent=2), encoding="utf-8")
+    redriven = CliRunner().invoke(dead_letters, ["redrive", str(letter.event_id), "--value", str(corrected)])
+    assert (redriven.exit_code, redriven.exception) == (0, None)
+    found = interactions.first(lambda i: str(i.interaction_id) == line["interaction_id"])
+    assert found.origin == f"s3://{drops['bucket']}/{key}:1"
+    assert found.source == "s3"
+
+
+def test_a_webhook_that_could_not_be_read_is_corrected_and_redriven(
+    edge: httpx.Client, tail: Tails, tmp_path: Path, stack_env: dict[str, str]
+) -> None:
+    messages, letters = tail("support.messages"), tail("support.dead-letters")
+    own_id = str(uuid.uuid4().int % 10**12)
+    body = b"{broken %s" % own_id.encode()
+    signature = sign(stack_env["FLOODGATE_INTERCOM_CLIENT_SECRET"].encode(), body)
+    assert edge.post("/webhooks/intercom", content=body, headers={"X-Hub-Signature": signature}).status_code == 202
+    letter = letters.first(lambda d: d.value == body)
+    corrected = tmp_path / "envelope.json"
+    corrected.write_text(json.dumps(new_conversation(own_id)), encoding="utf-8")
+    redriven = CliRunner().invoke(dead_letters, ["redrive", str(letter.event_id), "--value", str(corrected)])
+    assert (redriven.exit_code, redriven.exception) == (0, None)
+    assert messages.first(lambda m: m.conversation_id == f"intercom:{own_id}").text == "Hola"
 
 
 def test_direct_test_and_unknown_notices_are_each_taken_as_what_they_are(

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from floodgate.deadletters.correcting import corrected_value
 from floodgate.deadletters.decisions import LedgerEntry, decide
 from floodgate.deadletters.masking import description, masked
-from floodgate.events import DeadLetter, RecordHeader
+from floodgate.events import DeadLetter, Feedback, FeedbackLabel, RecordHeader
 from floodgate.events.serde import AvroSerde
 from keyflow import ORIGIN_TOPIC_HEADER
+from keyflow.errors import FatalError
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 UNUSED_REGISTRY = AvroSerde("http://registry.invalid")
@@ -68,19 +70,103 @@ def test_a_letter_that_does_not_know_its_first_origin_stays():
     assert "does not say" in decide(letter(origin_topic="support.agent.redrive", headers=()), {}).refusal
 
 
+def at_edge(origin, value=b'{"turns": 1}', line=-1, **changes):
+    return letter(
+        service="ingest", origin_topic=origin, origin_partition=-1, origin_offset=line, value=value, headers=()
+    ).model_copy(update=changes)
+
+
 @pytest.mark.parametrize(
-    ("origin", "remedy"),
+    ("origin", "line", "place"),
     [
-        ("s3://bucket/interactions/a.jsonl", "drop a file with that line into the bucket again"),
-        ("file:conversations.jsonl", "floodgate ingest file"),
-        ("sqs://queue", "drop the object again"),
-        ("webhooks/intercom", "have the sender deliver it again"),
+        ("s3://bucket/interactions/a.jsonl", 7, "s3://bucket/interactions/a.jsonl:7"),
+        ("file:conversations.jsonl", 2, "file:conversations.jsonl:2"),
+        ("webhooks/intercom", -1, "webhooks/intercom"),
+        ("intercom:reconciler:15", -1, "intercom:reconciler:15"),
     ],
 )
-def test_what_failed_at_an_edge_stays_and_says_what_to_do(origin, remedy):
-    decision = decide(letter(service="ingest", origin_topic=origin, origin_partition=-1), {})
+def test_what_failed_at_an_edge_goes_back_to_where_it_is_read_by_its_origin(origin, line, place):
+    found = at_edge(origin, line=line)
+    decision = decide(found, {})
+    assert decision.topic == "support.ingest.redrive"
+    assert decision.value == found.value
+    assert dict(decision.headers)[ORIGIN_TOPIC_HEADER] == place.encode()
+
+
+@pytest.mark.parametrize(
+    ("found", "remedy"),
+    [
+        (at_edge("sqs://queue"), "floodgate ingest s3 s3://bucket/key"),
+        (at_edge("somewhere/else"), "have the sender deliver it again"),
+        (at_edge("s3://bucket/a.jsonl", None), "`floodgate ingest s3 s3://bucket/a.jsonl` reads it"),
+        (at_edge("file:a.jsonl", None), "`floodgate ingest file a.jsonl` reads it"),
+        (at_edge("webhooks/intercom", b"{broken"), "--value FILE"),
+        (at_edge("file:a.jsonl", b"[1, 2]", line=1), "--value FILE"),
+    ],
+)
+def test_what_cannot_go_back_to_an_edge_says_what_to_do(found, remedy):
+    decision = decide(found, {})
     assert decision.topic is None
     assert remedy in decision.refusal
+
+
+def test_a_notice_of_a_queue_does_not_go_back_corrected_either():
+    assert decide(at_edge("sqs://queue"), {}, b"{}").topic is None
+
+
+def test_a_corrected_record_takes_the_place_of_what_failed():
+    decision = decide(at_edge("s3://bucket/a.jsonl", b"{broken", line=3), {}, b'{"turns": []}')
+    assert (decision.topic, decision.value, decision.corrected) == ("support.ingest.redrive", b'{"turns": []}', True)
+
+
+def test_what_failed_again_on_its_way_back_can_be_corrected_too():
+    headers = (RecordHeader(key=ORIGIN_TOPIC_HEADER, value=b"s3://bucket/a.jsonl:3"),)
+    found = letter(service="ingest", origin_topic="support.ingest.redrive", value=b"{}", headers=headers)
+    assert decide(found, {}).value == b"{}"
+    assert corrected_value(found, b'{"turns": []}\n', UNUSED_REGISTRY) == b'{"turns": []}'
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b"{broken", "not one JSON object"),
+        (b"[]", "not one JSON object"),
+        (b'{"text": "\xff"}', "not one JSON object"),
+        (b'{"text": "' + b"x" * 900_000 + b'"}', "at most 900000"),
+    ],
+)
+def test_a_correction_that_cannot_be_read_is_refused_before_anything_is_sent(text, problem):
+    with pytest.raises(FatalError, match=problem):
+        corrected_value(at_edge("s3://bucket/a.jsonl", line=3), text, UNUSED_REGISTRY)
+
+
+FEEDBACK = Feedback(
+    event_id=uuid4(),
+    occurred_at=NOW,
+    conversation_id="intercom:1",
+    label=FeedbackLabel.OK,
+    source="intercom",
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"conversation_id": "intercom:2"}, "another conversation_id"),
+        ({"event_id": str(uuid4())}, "another event_id"),
+        ({"label": "secret words"}, "wrong or missing: label$"),
+        ({"nonsense": 1}, "wrong or missing: nonsense$"),
+    ],
+)
+def test_a_corrected_record_of_a_topic_is_checked_by_its_schema_and_stays_the_same_event(changes, problem):
+    found = letter(
+        origin_topic="support.feedback",
+        headers=(RecordHeader(key="event-id", value=str(FEEDBACK.event_id).encode()),),
+    )
+    text = json.dumps(FEEDBACK.model_dump(mode="json") | changes).encode()
+    with pytest.raises(FatalError, match=problem) as refused:
+        corrected_value(found, text, UNUSED_REGISTRY)
+    assert "secret" not in str(refused.value)
 
 
 def test_a_service_without_a_way_back_says_so():

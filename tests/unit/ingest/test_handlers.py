@@ -222,3 +222,10 @@ async def test_an_outage_of_the_timeline_is_passed_on() -> None:
     timeline = FakeTimeline(failure=OutageError("OpenSearch cannot be reached"))
     with pytest.raises(OutageError):
         await TimelineHandler(timeline).handle(record(rest_message(MessageKind.CLOSED)), None, TOOLS)
+
+
+async def test_a_line_of_a_drop_is_a_finished_interaction_on_its_way_back_too() -> None:
+    conversation_line = {"conversation_id": "c-1", "contact": {"id": "u"}, "messages": [{"text": "Hi"}]}
+    assert len((await RAW.handle(raw(conversation_line, "file:a.jsonl:1"), None, TOOLS)).events) == 1
+    with pytest.raises(PoisonMessageError, match="interaction_id"):
+        await RAW.handle(raw(conversation_line, "s3://bucket/a.jsonl:1"), None, TOOLS)

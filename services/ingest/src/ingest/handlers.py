@@ -55,7 +55,8 @@ class RawHandler:
         if isinstance(inbound, InboundConversation):
             return messages_of_conversation(inbound.document, self._rules)
         read_at = datetime.fromtimestamp(now_ms() / 1000, UTC)
-        if is_interaction(inbound.document):
+        # S3 drops hold finished interactions only, on their way back too.
+        if inbound.source == "s3" or is_interaction(inbound.document):
             return (
                 interaction_of(
                     inbound.document,
