@@ -124,3 +124,7 @@ def _right(rows: list[tuple[str, str, str]]) -> float:
 
 def test_how_a_conversation_ends_is_read_off_its_last_turns() -> None:
     assert _right(_endings("endings.yaml")) >= 0.98
+
+
+def test_endings_never_tuned_on_are_read_right() -> None:
+    assert _right(_endings("held_out.yaml")) >= 0.8

@@ -92,7 +92,11 @@ def function_words() -> frozenset[str]:
 
 def language_scores(text: str) -> dict[str, float]:
     """A score per served language; higher is likelier."""
-    text = squeeze(text)[:_MAX_CHARS]
+    return dict(_scores(squeeze(text)[:_MAX_CHARS]))
+
+
+@lru_cache(maxsize=512)
+def _scores(text: str) -> Mapping[str, float]:
     confidences = _detector().compute_language_confidence_values(text)
     scores = {_CODES[value.language]: float(value.value) for value in confidences}
     for code, probability in _learned(text).items():
