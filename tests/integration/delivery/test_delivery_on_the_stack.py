@@ -122,6 +122,8 @@ def test_a_conversation_that_is_gone_stops_nothing_else(delivery, inbox):
     gone = inbox.reply("Nobody there", conversation_id="intercom:999999999")
     inbox.send(gone, inbox.reply("Still here"))
     inbox.eventually(lambda: inbox.parts(*SAID), "the reply")
+    [said] = texts(inbox.parts(*SAID))
+    assert said.endswith("Still here")
 
 
 def test_another_channel_gets_signed_webhooks_with_keys(delivery, inbox, receiver):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -15,8 +17,11 @@ import httpx
 import pytest
 from confluent_kafka import Producer
 from floodgate.deadletters.cli import app as dead_letters
-from floodgate.events import MessageKind, Pseudonyms, TurnRole
+from floodgate.events import MessageKind, OutboundReply, Pseudonyms, Reply, TurnRole
+from floodgate.events.serde import AvroSerde
 from floodgate.intercom.webhooks import sign
+from floodgate.service import EventProducer
+from floodgate.settings import KafkaSettings
 from ingest_waiting import eventually
 from typer.testing import CliRunner
 
@@ -103,6 +108,36 @@ def test_a_rest_message_is_in_kafka_when_it_is_acknowledged_and_shows_in_the_tim
     assert view["state"] == "closed"
     interaction = interactions.first(lambda i: i.conversation_id == f"rest:{own_id}")
     assert [(turn.role, turn.text) for turn in interaction.turns] == [(TurnRole.CUSTOMER, "Where is my ticket?")]
+
+
+def test_a_caller_who_polls_reads_that_the_reply_is_automated(edge: httpx.Client, stack_env: dict[str, str]) -> None:
+    own_id = uuid.uuid4().hex
+    body = {"message_id": "m-1", "conversation_id": own_id, "text": "Hallo", "contact": {"id": "u"}}
+    assert edge.post("/v1/messages", json=body).status_code == 202
+    reply = Reply(
+        event_id=uuid.uuid4(),
+        occurred_at=datetime.now(UTC),
+        conversation_id=f"rest:{own_id}",
+        channel="rest",
+        contact_id="pseudonym",
+        reply=OutboundReply(text="Waar gaat het over?", language="nl"),
+    )
+
+    async def write() -> None:
+        producer = EventProducer(KafkaSettings(), AvroSerde(stack_env["FLOODGATE_SCHEMA_REGISTRY_URL"]))
+        await producer.send("support.replies", reply.conversation_id, reply)
+        await producer.close()
+
+    asyncio.run(write())
+
+    def shown() -> dict[str, Any] | None:
+        entries = edge.get(f"/v1/conversations/rest:{own_id}").json().get("entries", [])
+        return next((entry["detail"]["reply"] for entry in entries if entry["type"] == "reply"), None)
+
+    found = eventually(shown, "the reply in the timeline")
+    assert found["automated"] is True
+    assert found["notice"].startswith("Dit is een automatisch antwoord")
+    assert found["text"] == f"{found['notice']}\n\nWaar gaat het over?"
 
 
 def test_intercoms_webhooks_become_messages_a_timeline_feedback_and_an_interaction(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import copy
 import json
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
+from floodgate.events import Interaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ingest.domain.errors import DocumentError
+from ingest.domain.errors import DocumentError, FieldProblem
 from ingest.domain.intercom import NEEDED_TOPICS, feedback_of, map_envelope, messages_of_conversation
 from ingest.domain.lines import interaction_of, messages_of
 from ingest.domain.s3_notices import parse_notice
+from ingest.edge import EdgeEvent, address_of
 from ingest_fakes import NOW
 from ingest_samples import BOT_ADMIN, BUTTON, PSEUDONYMS, RULES, author, conversation, envelope, part
 
+T = TypeVar("T")
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=8) | st.just("\ud83d"),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -64,39 +67,74 @@ def damaged(draw: st.DrawFn, document: Any) -> Any:
     return changed
 
 
+NOTICE: dict[str, Any] = {
+    "Records": [
+        {
+            "eventName": "ObjectCreated:Put",
+            "s3": {"bucket": {"name": "drops"}, "object": {"key": "interactions/a+b.jsonl"}},
+        }
+    ]
+}
+
+
+def understood(read: Callable[[], T]) -> T | None:
+    """What is read; None when it is refused, for reasons that each name a place."""
+    problems: Sequence[FieldProblem] = ()
+    try:
+        return read()
+    except DocumentError as refusal:
+        problems = refusal.problems
+    assert problems
+    assert all(problem.field and problem.detail for problem in problems)
+    return None
+
+
+def read_or_refused(read: Callable[[], Iterable[EdgeEvent]]) -> list[EdgeEvent]:
+    """The events, each of which can be written and read again and has an address; none when refused."""
+    events = list(understood(read) or ())
+    for event in events:
+        topic, key = address_of(event)
+        assert topic.startswith("support.")
+        assert key
+        assert type(event).model_validate_json(event.model_dump_json().encode()) == event
+    return events
+
+
 @settings(max_examples=400)
 @given(st.sampled_from(NEEDED_TOPICS).flatmap(lambda topic: damaged(envelope(topic, CONVERSATION))))
 def test_any_envelope_is_mapped_or_refused(document: Any) -> None:
-    with suppress(DocumentError):
-        mapped = map_envelope(document, RULES)
-        for event in mapped.events:
-            event.model_dump_json().encode()
+    events = read_or_refused(lambda: map_envelope(document, RULES).events)
+    assert all(address_of(event)[1].startswith("intercom:") for event in events)
 
 
 @settings(max_examples=200)
 @given(damaged(CONVERSATION).filter(lambda document: isinstance(document, dict)))
 def test_any_conversation_is_read_or_refused(document: Any) -> None:
-    with suppress(DocumentError):
-        messages_of_conversation(document, RULES)
-        feedback_of(document)
+    messages = read_or_refused(lambda: messages_of_conversation(document, RULES))
+    feedback = read_or_refused(lambda: feedback_of(document))
+    # All of one conversation: whatever is damaged, nothing reaches another one.
+    assert len({address_of(event)[1] for event in (*messages, *feedback)}) <= 1
 
 
 @settings(max_examples=300)
 @given(damaged(INTERACTION).filter(lambda document: isinstance(document, dict)))
 def test_any_interaction_is_read_or_refused(document: Any) -> None:
-    with suppress(DocumentError):
-        interaction_of(document, PSEUDONYMS, source="s3", origin="s3://b/k:1", read_at=NOW).model_dump_json()
+    origin = "s3://b/k:1"
+    found = read_or_refused(
+        lambda: [interaction_of(document, PSEUDONYMS, source="s3", origin=origin, read_at=NOW)],
+    )
+    assert all(isinstance(event, Interaction) and event.turns and event.origin == origin for event in found)
 
 
 @settings(max_examples=200)
 @given(damaged(FILE_CONVERSATION).filter(lambda document: isinstance(document, dict)))
 def test_any_conversation_of_a_file_is_read_or_refused(document: Any) -> None:
-    with suppress(DocumentError):
-        for message in messages_of(document, PSEUDONYMS, read_at=NOW):
-            message.model_dump_json()
+    found = read_or_refused(lambda: messages_of(document, PSEUDONYMS, read_at=NOW))
+    assert all(address_of(event)[1].startswith("file:") for event in found)
 
 
-@given(json_values | st.text())
+@settings(max_examples=300)
+@given(json_values | st.text() | damaged(NOTICE))
 def test_any_queue_message_is_a_notice_or_refused(document: Any) -> None:
-    with suppress(DocumentError):
-        parse_notice(document if isinstance(document, str) else json.dumps(document))
+    notice = understood(lambda: parse_notice(document if isinstance(document, str) else json.dumps(document)))
+    assert notice is None or all(found.bucket and found.key for found in notice.objects)

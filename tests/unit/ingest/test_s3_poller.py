@@ -183,9 +183,12 @@ async def test_it_polls_until_it_is_told_to_stop(bench: Bench) -> None:
     stop = asyncio.Event()
     running = asyncio.create_task(bench.poller.run(stop))
     await until(lambda: bench.queue.deleted)
+    assert not running.done()
     stop.set()
     async with asyncio.timeout(5):
         await running
+    assert len(bench.queue.deleted) == 1
+    assert bench.queue.waiting == []
 
 
 async def test_a_queue_that_does_not_exist_stops_the_service(bench: Bench) -> None:

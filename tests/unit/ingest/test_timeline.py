@@ -134,6 +134,7 @@ async def test_an_index_that_another_instance_made_meanwhile_is_fine() -> None:
     error = {"error": {"type": "resource_already_exists_exception"}, "status": 400}
     fake.answers[("PUT", f"/{INDEX}")] = httpx.Response(400, json=error)
     await timeline_on(fake).create_index()
+    assert fake.requests == [("HEAD", f"/{INDEX}"), ("PUT", f"/{INDEX}")]
 
 
 async def test_without_an_index_nothing_is_known() -> None:

@@ -37,7 +37,10 @@ def test_an_unsupported_machine_is_one_line_with_what_is_supported(
 def test_a_supported_machine_is_accepted(monkeypatch: pytest.MonkeyPatch, machine: tuple[str, str]) -> None:
     monkeypatch.setattr(platform, "system", lambda: machine[0])
     monkeypatch.setattr(platform, "machine", lambda: machine[1])
-    check_platform()
+    try:
+        check_platform()
+    except PlatformError as refusal:
+        pytest.fail(f"{machine} is refused: {refusal}")
 
 
 def test_a_missing_java_runtime_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

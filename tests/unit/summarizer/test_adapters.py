@@ -61,8 +61,12 @@ async def test_a_record_is_put_with_its_features_as_text(runtime):
         {"FeatureName": "interaction_id", "ValueAsString": "i-1"},
         {"FeatureName": "urgency_score", "ValueAsString": "0.2"},
     ]
-    runtime.add_response("put_record", {}, {"FeatureGroupName": "floodgate-interactions", "Record": record})
+    wanted = {"FeatureGroupName": "floodgate-interactions", "Record": record}
+    runtime.add_response("put_record", {}, wanted)
+    sent = []
+    runtime.client.meta.events.register("before-parameter-build", lambda params, **_: sent.append(params))
     await SageMakerFeatureStore(SETTINGS).put({"interaction_id": "i-1", "urgency_score": "0.2"})
+    assert sent == [wanted]
 
 
 def test_a_record_is_read_back(runtime):
