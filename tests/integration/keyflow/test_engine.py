@@ -15,6 +15,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from floodgate_local.stack import Stack
 from keyflow import (
     Effect,
     EffectResult,
@@ -121,8 +122,8 @@ class Counting:
 
 
 @pytest.fixture
-def bench(stack_env: dict[str, str]) -> Bench:
-    made = Bench(stack_env["FLOODGATE_KAFKA_BOOTSTRAP_SERVERS"])
+def bench(local_stack: Stack) -> Bench:
+    made = Bench(local_stack.env()["FLOODGATE_KAFKA_BOOTSTRAP_SERVERS"])
     made.create("in", "out", "dead", "state")
     return made
 
