@@ -148,24 +148,12 @@ class Broker:
         )
 
 
-class _Buffer:
-    """The little of a file that fastavro needs."""
-
-    __slots__ = ("parts",)
-
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        self.parts.append(data)
-
-
 def encode(_: str, value: Any) -> bytes:
     """Avro without a container, behind a header of five bytes."""
-    buffer = _Buffer()
+    buffer = BytesIO()
     buffer.write(b"\0\0\0\0\1")
     fastavro.schemaless_writer(buffer, SCHEMA, value)
-    return b"".join(buffer.parts)
+    return buffer.getvalue()
 
 
 def decode(_: str, data: bytes) -> Any:

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Final
 
 _MOST: Final = 0.5
+_SLICES: Final = 10
 
 
 class BreakerState(Enum):
@@ -41,8 +42,8 @@ class CircuitBreaker:
 
     def __init__(self, config: BreakerConfig | None = None) -> None:
         self._config = config or BreakerConfig()
-        self._calls: deque[tuple[float, bool]] = deque()
-        self._failures = 0
+        # Slices of the window: end, calls, failed calls.
+        self._slices: deque[list[float]] = deque()
         self._probe_at: float | None = None
         self.opened = 0
 
@@ -78,18 +79,25 @@ class CircuitBreaker:
         self._note(now, failed=True)
         if self._probe_at is not None:
             self._probe_at = max(self._probe_at, now + self._config.probe_after_seconds)
-        elif len(self._calls) >= self._config.least_calls and self._failures > _MOST * len(self._calls):
+        elif self._most_failed():
             self._probe_at = now + self._config.probe_after_seconds
             self.opened += 1
 
     def _close(self) -> None:
         self._probe_at = None
-        self._calls.clear()
-        self._failures = 0
+        self._slices.clear()
+
+    def _most_failed(self) -> bool:
+        calls = sum(part[1] for part in self._slices)
+        return calls >= self._config.least_calls and sum(part[2] for part in self._slices) > _MOST * calls
 
     def _note(self, now: float, *, failed: bool) -> None:
-        self._calls.append((now, failed))
-        self._failures += failed
-        oldest = now - self._config.window_seconds
-        while self._calls[0][0] < oldest:
-            self._failures -= self._calls.popleft()[1]
+        slices = self._slices
+        if not slices or now >= slices[-1][0]:
+            length = self._config.window_seconds / _SLICES
+            slices.append([now + length, 0, 0])
+            while slices[0][0] <= now + length - self._config.window_seconds:
+                slices.popleft()
+        newest = slices[-1]
+        newest[1] += 1
+        newest[2] += failed

@@ -35,7 +35,7 @@ class EngineConfig:
     group_id: str
     instance: str = "0"
     max_in_flight: int = 256
-    max_buffered: int = 8192
+    max_buffered: int = 32_768
     max_buffered_bytes: int = 64_000_000
     commit_interval_seconds: float = 0.005
     stop_deadline_seconds: float = 20.0

@@ -127,7 +127,10 @@ class Engine(Generic[S]):
     async def _turn(self) -> None:
         room = await self._room()
         now = time.monotonic()
-        wait = self._pace.poll_seconds(now, in_flight=bool(self._workers), ready=bool(len(self._outbox)))
+        waiting = len(self._outbox)
+        wait = self._pace.poll_seconds(
+            now, in_flight=bool(self._workers), ready=waiting > 0, saturated=self._scheduler.waiting > 0
+        )
         if room > 0:
             self._apply(await self._kafka(self._io.poll, min(room, _POLL_RECORDS), wait))
             # Handlers that need not wait finish now, and their outcomes go into the commit below.
@@ -137,6 +140,8 @@ class Engine(Generic[S]):
         if self._failed is not None:
             raise self._failed
         now = time.monotonic()
+        if len(self._outbox) != waiting:
+            self._pace.active(now)
         if len(self._outbox) and self._pace.commit_due(now):
             await self._commit()
         if now - self._housekept > _HOUSEKEEPING_SECONDS:
@@ -235,7 +240,6 @@ class Engine(Generic[S]):
         if not finished.item.assignment.live:
             raise _Abandoned
         self.status.noticed(finished)
-        self._pace.active(time.monotonic())
         if finished.effect is None:
             self._outbox.put(finished)
             return None

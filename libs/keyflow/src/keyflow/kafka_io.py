@@ -114,7 +114,7 @@ class KafkaIO(Generic[S]):
         with translated("reading from Kafka"):
             # consume() would wait for a full batch or its time-out; poll() returns with the first record.
             first = self._consumer.poll(timeout_seconds) if timeout_seconds > 0 else None
-            messages = self._consumer.consume(max_records, 0.0) if first or timeout_seconds <= 0 else []
+            messages = self._consumer.consume(max(max_records - 1, 1), 0.0) if first or timeout_seconds <= 0 else []
         if self._failure is not None:
             raise self._failure
         polled, self._events = self._events, Polled()

@@ -43,14 +43,15 @@ class Pace:
         """Whether what is ready should be committed now."""
         return now >= self._next_commit
 
-    def poll_seconds(self, now: float, *, in_flight: bool, ready: bool) -> float:
+    def poll_seconds(self, now: float, *, in_flight: bool, ready: bool, saturated: bool) -> float:
         """How long to wait for records.
 
         While handlers run, a tenth of the time for which nothing has happened: what a handler gains later by
-        waking the engine at once is small beside what it took already.
+        waking the engine at once is small beside what it took already. When keys wait for a slot as well, new
+        records are in no hurry.
         """
         if not in_flight and not ready:
             return _IDLE_POLL_SECONDS
         quiet = (now - self._active_at) / 10.0
-        wait = min(max(quiet, _SHORTEST_POLL_SECONDS), _LONGEST_POLL_SECONDS)
+        wait = _LONGEST_POLL_SECONDS if saturated else min(max(quiet, _SHORTEST_POLL_SECONDS), _LONGEST_POLL_SECONDS)
         return min(wait, max(self._next_commit - now, 0.0)) if ready else wait

@@ -106,35 +106,31 @@ class RecordRunner(Generic[S]):
     async def _handle(self, record: Record, table: Table[S] | None, attempts: _Attempts) -> Outcome[S]:
         budget = _Budget(self._processor.budget_seconds, self._monotonic)
         tools = Tools(self._clock_ms, budget.left_seconds)
+        handle = self._processor.handler.handle
         while True:
             attempts.count += 1
             if self.breaker.is_open and self._processor.fallback is None:
                 budget.pause(await self._wait_out())
+            if attempts.count > 1:
+                record = replace(record, attempt=attempts.count)
+            state = None if table is None else self._state(table, record.key)
+            # At least a moment, so that an attempt after a long outage can still succeed.
+            seconds = max(budget.left_seconds(), _SHORTEST_ATTEMPT_SECONDS)
             try:
-                outcome = await self._attempt(record, table, tools, budget, attempts.count)
+                outcome: Outcome[S] = await within(seconds, cast(Any, handle(record, state, tools)))
             except (RetryableError, OutageError, TimeoutError) as error:
                 self.breaker.failed(self._monotonic())
                 fallen_back = await self._after_failure(error, record, table, budget, attempts)
                 if fallen_back is not None:
                     return fallen_back
+            except (PoisonMessageError, FatalError):
+                raise
+            except Exception as error:
+                raise PoisonMessageError(_where(error)) from error
             else:
                 self._last_success = now = self._monotonic()
                 self.breaker.succeeded(now)
                 return outcome
-
-    async def _attempt(
-        self, record: Record, table: Table[S] | None, tools: Tools, budget: _Budget, attempt: int
-    ) -> Outcome[S]:
-        tried = record if attempt == 1 else replace(record, attempt=attempt)
-        state = self._state(table, record.key)
-        # At least a moment, so that an attempt after a long outage can still succeed.
-        seconds = max(budget.left_seconds(), _SHORTEST_ATTEMPT_SECONDS)
-        try:
-            return await within(seconds, cast(Any, self._processor.handler.handle(tried, state, tools)))
-        except (PoisonMessageError, FatalError, RetryableError, OutageError, TimeoutError):
-            raise
-        except Exception as error:
-            raise PoisonMessageError(_where(error)) from error
 
     async def _after_failure(
         self,

@@ -16,8 +16,11 @@ S = TypeVar("S")
 Source = tuple[str, int]
 """Topic and partition."""
 
-RECORD_OVERHEAD_BYTES: Final = 200
-"""What a buffered record weighs beside its value, and a written one beside value, key and headers, at most."""
+RECORD_OVERHEAD_BYTES: Final = 500
+"""What a buffered record weighs in memory beside its value, about."""
+
+FRAME_BYTES: Final = 100
+"""What a written record weighs beside value, key and headers, at most."""
 
 
 @dataclass(slots=True, eq=False)
@@ -96,8 +99,8 @@ class Write:
     @property
     def size_bytes(self) -> int:
         """What the broker will count, at most."""
-        headers = sum(len(name) + len(value) + 8 for name, value in self.headers)
-        return len(self.key or b"") + len(self.value or b"") + headers + RECORD_OVERHEAD_BYTES
+        size = len(self.key or b"") + len(self.value or b"") + FRAME_BYTES
+        return size + sum(len(name) + len(value) + 8 for name, value in self.headers) if self.headers else size
 
 
 @dataclass(slots=True, eq=False)
