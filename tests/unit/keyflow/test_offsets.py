@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from keyflow.offsets import MAX_METADATA_CHARS, OffsetTracker, Run, decode, encode
 
@@ -26,6 +26,7 @@ def test_a_map_reads_back_as_it_was_written(low: int, distances: set[int]) -> No
     assert text.isascii()
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(1, 4000), st.integers(2, 5000))
 def test_a_map_that_would_outgrow_the_broker_is_refused_and_never_cut(count: int, gap: int) -> None:
     tracker = OffsetTracker(0)
