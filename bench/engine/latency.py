@@ -96,6 +96,7 @@ async def measured(broker: Broker, count: int, per_second: int) -> dict[str, flo
         "p99_ms": ages[len(ages) * 99 // 100],
         "cores_with_feed_and_reader": cpu / seconds,
         "commits_per_second": commits / seconds,
+        "commit_ms": engine.status.commit_seconds / max(engine.status.commits, 1) * 1000,
         "idle_cores": idle_cpu / idle,
     }
 

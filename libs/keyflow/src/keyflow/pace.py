@@ -9,15 +9,16 @@ _SHORTEST_POLL_SECONDS: Final = 0.002
 _LONGEST_POLL_SECONDS: Final = 0.05
 _BUSY_RECORDS: Final = 32
 _BUSY_FACTOR: Final = 5.0
+_QUIET_FACTOR: Final = 0.25
 _LONGEST_GAP_SECONDS: Final = 0.25
 
 
 class Pace:
     """The rhythm of one engine.
 
-    A transaction costs about the same for one record and for hundreds. So after a commit the next one waits as long
-    as that one took, and five times as long after a large one: a slow broker and a high load make larger batches by
-    themselves, and the first record after a pause is committed at once.
+    A transaction costs about the same for one record and for hundreds. So after a small commit the next one waits a
+    quarter of the time that it took, and after a large one five times as long: a slow broker and a high load make
+    larger batches by themselves, and the first record after a pause is committed at once.
 
     Args:
         interval_seconds: Shortest time between the end of a commit and the next one.
@@ -30,7 +31,7 @@ class Pace:
 
     def committed(self, now: float, took_seconds: float, outcomes: int) -> None:
         """A commit went through."""
-        factor = _BUSY_FACTOR if outcomes > _BUSY_RECORDS else 1.0
+        factor = _BUSY_FACTOR if outcomes > _BUSY_RECORDS else _QUIET_FACTOR
         gap = min(max(took_seconds * factor, self._interval_seconds), _LONGEST_GAP_SECONDS)
         self._next_commit = now + gap
         self._active_at = now

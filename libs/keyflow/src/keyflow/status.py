@@ -50,8 +50,11 @@ class Status:
         self._last_progress = time.monotonic()
 
     def stalled_seconds(self) -> float:
-        """How long there has been work without a commit; 0 when there is nothing to do."""
-        if self.buffered == 0:
+        """How long there has been work without a commit; 0 when there is nothing to do.
+
+        An outage does not count: it is waited out here, and starting again would not end it.
+        """
+        if self.buffered == 0 or self.breaker_open:
             self._last_progress = time.monotonic()
             return 0.0
         return time.monotonic() - self._last_progress
