@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +14,6 @@ from keyflow import (
     Effect,
     EffectResult,
     Emit,
-    FailedRecord,
     FatalError,
     OutageError,
     Outcome,
@@ -24,9 +25,11 @@ from keyflow import (
     StateSpec,
     Tools,
 )
+from keyflow.breaker import BreakerConfig, CircuitBreaker
 from keyflow.retry import Backoff
-from keyflow.runner import Finished, Item, RecordRunner
+from keyflow.runner import RecordRunner
 from keyflow.table import Table, decode_entry
+from keyflow.work import Assignment, Finished, Item
 
 NOW_MS = 1_000_000
 STATE: StateSpec[int] = StateSpec("changelog", lambda count: str(count).encode(), int)
@@ -67,16 +70,20 @@ def processor(handler: Any, **extra: Any) -> Processor[int]:
 
 
 def item(value: bytes | None = b'{"n": 1}', key: str = "k") -> Item:
-    return Item(("in", 3), 12, FailedRecord("in", 3, 12, 5, key.encode(), value, ()), key, None, "in")
+    return Item(Assignment(3, {}), "in", 12, "in", key, key.encode(), value, (), 5)
+
+
+def restored(effect: Effect) -> Item:
+    return Item(Assignment(3, {}), "in", None, "in", "k", effect=effect)
 
 
 async def outcomes(subject: Processor[int], work: Item | None = None, **limits: Any) -> list[Finished]:
-    runner = RecordRunner(subject, limits.get("max_bytes", 1000), lambda: NOW_MS, Backoff(0.0001, 0.001))
-    table: Table[int] = Table(STATE)
+    breaker = CircuitBreaker(BreakerConfig(probe_after_seconds=0.001))
+    runner = RecordRunner(
+        subject, limits.get("max_bytes", 1000), lambda: NOW_MS, Backoff(0.0001, 0.001), breaker=breaker
+    )
     found: list[Finished] = []
-    async for finished in runner.run(work or item(), table):
-        finished.write_state(table, NOW_MS)
-        found.append(finished)
+    await runner.run(work or item(), limits.get("table", Table(STATE)), found.append)
     return found
 
 
@@ -90,7 +97,7 @@ async def test_outputs_state_and_offset_leave_together() -> None:
     [finished] = await outcomes(processor(Scripted(Outcome([Emit("out", "k", {"a": 1})], 5))))
     assert finished.offset == 12
     assert [(write.topic, write.partition) for write in finished.writes] == [("out", -1), ("changelog", 3)]
-    assert decode_entry(finished.writes[1].value or b"", STATE).state == 5
+    assert decode_entry(finished.writes[1].value or b"").state == b"5"
 
 
 async def test_a_retryable_error_is_tried_again_and_counted() -> None:
@@ -120,8 +127,8 @@ async def test_an_unexpected_error_names_its_place_and_not_its_text() -> None:
 
 
 async def test_an_output_that_is_too_large_poisons_only_its_own_record() -> None:
-    [finished] = await outcomes(processor(Scripted(Outcome([Emit("out", "k", "x" * 100)]))), max_bytes=50)
-    assert "102 bytes, more than the 50 allowed" in dead_letter(finished)["reason"]
+    [finished] = await outcomes(processor(Scripted(Outcome([Emit("out", "k", "x" * 1000)]))), max_bytes=900)
+    assert "more than the 900 allowed" in dead_letter(finished)["reason"]
 
 
 async def test_poison_may_lead_to_more_than_a_dead_letter() -> None:
@@ -167,10 +174,16 @@ async def test_an_effect_runs_only_after_its_decision_is_committed() -> None:
     handler = Scripted(Outcome([Emit("out", "k", 1)], 5, Effect("pay", "key-1", {"cents": 3})))
     runner = RecordRunner(processor(handler, effects={"pay": pay}), 1000, lambda: NOW_MS, Backoff())
     table: Table[int] = Table(STATE)
-    async for finished in runner.run(item(), table):
-        finished.write_state(table, NOW_MS)
-        order.append(f"committed offset={finished.offset} pending={len(list(table.pending()))}")
-    assert order == ["committed offset=None pending=1", "ran key-1 False", "committed offset=12 pending=0"]
+
+    def deliver(finished: Finished) -> Awaitable[None] | None:
+        order.append(f"ready offset={finished.offset} pending={len(list(table.pending()))}")
+        return committed() if finished.effect is not None else None
+
+    async def committed() -> None:
+        order.append("committed")
+
+    await runner.run(item(), table, deliver)
+    assert order == ["ready offset=None pending=1", "committed", "ran key-1 False", "ready offset=12 pending=0"]
     assert handler.results == [EffectResult(Effect("pay", "key-1", {"cents": 3}), "done", {"receipt": 9})]
 
 
@@ -181,11 +194,11 @@ async def test_after_a_restart_a_pending_effect_runs_first_and_is_marked() -> No
         seen.append(pending.maybe_repeated)
         return {}
 
-    restored = Item(("in", 3), None, None, "k", Effect("pay", "key-1", {}))
-    [finished] = await outcomes(processor(Scripted(Outcome()), effects={"pay": pay}), restored)
+    work = restored(Effect("pay", "key-1", {}))
+    [finished] = await outcomes(processor(Scripted(Outcome()), effects={"pay": pay}), work)
     assert seen == [True]
     assert finished.offset is None
-    assert decode_entry(finished.writes[0].value or b"", STATE).effect is None
+    assert decode_entry(finished.writes[0].value or b"").effect is None
 
 
 async def test_an_expired_effect_is_not_done_late() -> None:
@@ -219,3 +232,76 @@ def test_effects_without_a_table_to_wait_in_are_refused_at_the_start() -> None:
     bare = replace(processor(Scripted(Outcome()), effects={"pay": pay}), state=None)
     with pytest.raises(ValueError, match="need a state table"):
         RecordRunner(bare, 1000, lambda: NOW_MS, Backoff())
+
+
+async def test_a_state_that_is_too_large_or_cannot_be_encoded_poisons_only_its_own_record() -> None:
+    table: Table[int] = Table(STATE)
+    [finished] = await outcomes(processor(Scripted(Outcome([], 10**1000))), table=table, max_bytes=900)
+    assert "state in changelog has" in dead_letter(finished)["reason"]
+
+    def broken(_: int) -> bytes:
+        raise KeyError("no such field")
+
+    subject = replace(processor(Scripted(Outcome([], 5))), state=StateSpec("changelog", broken, int))
+    [finished] = await outcomes(subject, table=table)
+    assert dead_letter(finished)["reason"] == "the state cannot be encoded: KeyError"
+    assert table.get("k") is None
+
+
+async def test_a_state_of_another_version_stops_the_process_instead_of_being_lost() -> None:
+    table: Table[int] = Table(STATE)
+    table.restore("k", b'{"at": 1}\nnot a number')
+    with pytest.raises(FatalError, match="a state cannot be decoded: unexpected ValueError"):
+        await outcomes(processor(Scripted(Outcome())), table=table)
+
+
+async def test_what_a_failed_attempt_did_to_its_state_is_forgotten() -> None:
+    spec: StateSpec[list[int]] = StateSpec("changelog", lambda state: json.dumps(state).encode(), json.loads)
+    seen: list[list[int]] = []
+
+    class Mutating:
+        async def handle(self, record: Record, state: list[int] | None, tools: Tools) -> Outcome[list[int]]:
+            assert state is not None
+            seen.append(list(state))
+            state.append(9)
+            if len(seen) == 1:
+                raise RetryableError("busy")
+            return Outcome([], state)
+
+    table: Table[list[int]] = Table(spec)
+    table.restore("k", b'{"at": 1}\n[1]')
+    subject: Any = replace(processor(Mutating()), state=spec)  # type: ignore[arg-type]  # a table of lists
+    await outcomes(subject, table=table)
+    assert seen == [[1], [1]]
+    assert table.get("k") == [1, 9]
+
+
+async def test_an_attempt_that_hangs_is_cut_off_and_tried_again() -> None:
+    class Hanging(Scripted):
+        async def handle(self, record: Record, state: int | None, tools: Tools) -> Outcome[int]:
+            if record.attempt == 1:
+                await asyncio.sleep(3600)
+            return Outcome()
+
+    subject = processor(Hanging(), budget_seconds=0.01, fallback=lambda *_: Outcome([], 1))
+    [finished] = await outcomes(subject)
+    assert finished.kind == "fallback"
+
+
+async def test_in_an_outage_a_spent_budget_is_not_the_records_fault() -> None:
+    breaker = CircuitBreaker(BreakerConfig(least_calls=3, probe_after_seconds=0.001))
+    for _ in range(3):
+        breaker.failed(time.monotonic())
+    assert breaker.is_open
+    steps = [RetryableError("503")] * 6
+    runner = RecordRunner(
+        processor(Scripted(*steps, Outcome()), budget_seconds=0.0),
+        1000,
+        lambda: NOW_MS,
+        Backoff(0.0001, 0.001),
+        breaker=breaker,
+    )
+    found: list[Finished] = []
+    await runner.run(item(), None, found.append)
+    assert [(finished.kind, finished.attempts) for finished in found] == [("outcome", 7)]
+    assert not breaker.is_open

@@ -27,11 +27,14 @@ class EngineCollector(Collector):
         commits = CounterMetricFamily("keyflow_commits", "Transactions committed.", labels=["processor"])
         seconds = CounterMetricFamily("keyflow_commit_seconds", "Time spent in transactions.", labels=["processor"])
         retries = CounterMetricFamily("keyflow_retries", "Attempts after the first.", labels=["processor"])
+        outages = CounterMetricFamily("keyflow_outages", "How often the breaker opened.", labels=["processor"])
         gauges = {
             "keyflow_in_flight": "Records being handled.",
             "keyflow_buffered": "Records fetched and not finished.",
             "keyflow_assigned": "Partitions assigned.",
-            "keyflow_stalled_seconds": "Time with work and without a commit.",
+            "keyflow_stalled_seconds": "Time with work and without a commit, outages not counted.",
+            "keyflow_paused": "Partitions paused, their offset map or the buffer being full.",
+            "keyflow_breaker_open": "1 while most calls of the last seconds failed.",
         }
         families = {name: GaugeMetricFamily(name, text, labels=["processor"]) for name, text in gauges.items()}
         for status in self._statuses:
@@ -43,8 +46,11 @@ class EngineCollector(Collector):
             families["keyflow_in_flight"].add_metric([status.name], status.in_flight)
             families["keyflow_buffered"].add_metric([status.name], status.buffered)
             families["keyflow_assigned"].add_metric([status.name], status.assigned)
+            families["keyflow_paused"].add_metric([status.name], status.paused)
+            families["keyflow_breaker_open"].add_metric([status.name], float(status.breaker_open))
+            outages.add_metric([status.name], status.outages)
             families["keyflow_stalled_seconds"].add_metric([status.name], status.stalled_seconds())
-        yield from (finished, commits, seconds, retries, *families.values())
+        yield from (finished, commits, seconds, retries, outages, *families.values())
 
 
 def monitor_app(statuses: Sequence[Status], stall_seconds: float) -> Starlette:

@@ -1,8 +1,10 @@
 """Key-ordered concurrent stream processing on Kafka with exactly-once output."""
 
+from keyflow.breaker import BreakerConfig, BreakerState, CircuitBreaker
 from keyflow.config import EngineConfig
 from keyflow.engine import ORIGIN_TOPIC_HEADER, Engine
 from keyflow.errors import FatalError, KeyflowError, OutageError, PoisonMessageError, RetryableError
+from keyflow.limiter import AdaptiveLimit, AdaptiveLimiter, LimitConfig
 from keyflow.types import (
     KEEP,
     Effect,
@@ -24,6 +26,11 @@ from keyflow.types import (
 __all__ = [
     "KEEP",
     "ORIGIN_TOPIC_HEADER",
+    "AdaptiveLimit",
+    "AdaptiveLimiter",
+    "BreakerConfig",
+    "BreakerState",
+    "CircuitBreaker",
     "Effect",
     "EffectFunction",
     "EffectResult",
@@ -35,6 +42,7 @@ __all__ = [
     "Handler",
     "Headers",
     "KeyflowError",
+    "LimitConfig",
     "OutageError",
     "Outcome",
     "PendingEffect",

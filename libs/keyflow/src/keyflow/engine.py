@@ -1,7 +1,7 @@
 """The engine: takes records in, runs the handler with key-ordered concurrency, commits outcomes exactly once.
 
 One asyncio loop runs handlers; one thread talks to Kafka (`kafka_io`). Records of a key are handled one after the
-other, records of different keys at once. A finished record's outputs, state and offset wait in `_ready` and go into
+other, records of different keys at once. A finished record's outputs, state and offset wait in the outbox and go into
 the next transaction together; nothing is ever held open across a handler's await.
 """
 
@@ -9,41 +9,40 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
+from keyflow.breaker import CircuitBreaker
 from keyflow.config import EngineConfig
 from keyflow.errors import FatalError, RetryableError
-from keyflow.kafka_io import CommitBatch, KafkaIO, Polled, Source, Write
-from keyflow.offsets import OffsetTracker, decode
+from keyflow.kafka_io import ORIGIN_TOPIC_HEADER, KafkaIO, Polled
+from keyflow.outbox import Outbox
+from keyflow.pace import Pace
 from keyflow.retry import Backoff
-from keyflow.runner import Finished, Item, RecordRunner
+from keyflow.runner import RecordRunner
+from keyflow.scheduler import KeyScheduler, Lane
 from keyflow.status import Status
-from keyflow.table import Table
-from keyflow.types import FailedRecord, Processor
+from keyflow.table import Entry
+from keyflow.types import Processor
+from keyflow.work import Assignment, Finished, Item, Write
+
+__all__ = ["ORIGIN_TOPIC_HEADER", "Engine"]
 
 log = logging.getLogger(__name__)
 S = TypeVar("S")
 
-ORIGIN_TOPIC_HEADER: Final = "origin-topic"
-"""Header of a redriven record: the input topic that it first came from."""
+_POLL_RECORDS: Final = 1000
+_BLOCKED_SECONDS: Final = 0.5
+_HOUSEKEEPING_SECONDS: Final = 1.0
+_EXPIRE_AT_MOST: Final = 200
+_ABORT_PAUSE_SECONDS: Final = 0.1
+_CONNECT_ATTEMPTS: Final = 10
 
-_POLL_SECONDS: Final = 0.02
-_POLL_RECORDS: Final = 500
-_EXPIRE_EVERY_SECONDS: Final = 60.0
 
-
-@dataclass(slots=True)
-class _KeyQueue:
-    key: str
-    partition: int
-    items: deque[Item] = field(default_factory=deque)
-    task: asyncio.Task[None] | None = None
+class _Abandoned(Exception):
+    """The partition was taken away while its record was being handled."""
 
 
 class Engine(Generic[S]):
@@ -53,7 +52,6 @@ class Engine(Generic[S]):
         processor: What to run.
         config: How.
         clock_ms: Wall clock in milliseconds since the epoch.
-        io: Kafka's side, for tests.
     """
 
     def __init__(
@@ -62,30 +60,28 @@ class Engine(Generic[S]):
         config: EngineConfig,
         *,
         clock_ms: Callable[[], int] = lambda: int(time.time() * 1000),
-        io: KafkaIO | None = None,
     ) -> None:
         self._processor = processor
         self._config = config
         self._clock_ms = clock_ms
-        self._topics = [*processor.inputs, *([processor.redrive_topic] if processor.redrive_topic else [])]
-        changelog = processor.state.changelog if processor.state else None
-        self._io = io or KafkaIO(config, self._topics, changelog, self._take_batch)
+        self._outbox = Outbox()
+        self._io: KafkaIO[S] = KafkaIO(processor, config, self._outbox, self._quiesce)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"kafka-{processor.name}")
-        # The rebalance callback takes the last batch in the Kafka thread; all else that holds it is the loop.
-        self._lock = threading.RLock()
-        self._trackers: dict[Source, OffsetTracker] = {}
-        self._tables: dict[int, Table[S]] = {}
-        self._queues: dict[tuple[int, str], _KeyQueue] = {}
-        self._runnable: deque[_KeyQueue] = deque()
-        self._ready: list[Finished] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._assignments: dict[int, Assignment[S]] = {}
+        self._scheduler: KeyScheduler[Item] = KeyScheduler()
+        self._workers: dict[asyncio.Task[None], Lane[Item] | None] = {}
+        self._busy = 0
+        self._ramp = 0
+        self._accepting = True
         self._failed: BaseException | None = None
         self._stopping = asyncio.Event()
-        self._paused = False
-        self._retry_batch: CommitBatch | None = None
-        self._retry_waiters: list[asyncio.Future[None]] = []
-        self._runner = RecordRunner(processor, config.max_message_bytes, clock_ms, Backoff())
-        self.status = Status(processor.name)
+        self._paused: set[int] = set()
+        self._room_at = time.monotonic()
+        breaker = CircuitBreaker()
+        self._runner = RecordRunner(processor, config.max_message_bytes, clock_ms, Backoff(), breaker=breaker)
+        self._pace = Pace(config.commit_interval_seconds, time.monotonic())
+        self._housekept = time.monotonic()
+        self.status = Status(processor.name, breaker)
 
     def stop(self) -> None:
         """Asks the engine to finish what is in flight and leave; safe to call more than once."""
@@ -97,231 +93,260 @@ class Engine(Generic[S]):
         Raises:
             FatalError: It cannot go on; nothing unfinished was committed.
         """
-        await self._connect()
-        last_expiry = last_commit = time.monotonic()
         try:
+            await self._connect()
             while not self._stopping.is_set():
-                polled = await self._kafka(self._io.poll, _POLL_RECORDS, _POLL_SECONDS)
-                self._apply(polled)
-                self._start_runnable()
-                await self._balance()
-                self._raise_failure()
-                now = time.monotonic()
-                if now - last_expiry > _EXPIRE_EVERY_SECONDS:
-                    self._expire()
-                    last_expiry = now
-                if now - last_commit >= self._config.commit_interval_seconds and await self._commit():
-                    last_commit = time.monotonic()
+                await self._turn()
             await self._drain()
+        except BaseException:
+            self._outbox.discard()
+            raise
         finally:
-            for task in self._tasks:
-                task.cancel()
+            self._accepting = False
+            await self._cancel(list(self._workers))
             await self._kafka(self._io.close)
             self._thread.shutdown(wait=True)
 
     async def _connect(self) -> None:
         backoff = Backoff(base_seconds=0.5, cap_seconds=5.0)
-        attempt = 0
-        while True:
-            attempt += 1
+        for attempt in range(1, _CONNECT_ATTEMPTS + 1):
             try:
                 await self._kafka(self._io.connect)
             except RetryableError as error:
-                if attempt >= 10:
+                if attempt == _CONNECT_ATTEMPTS:
                     raise FatalError(str(error)) from error
                 log.warning("keyflow.connect_retry attempt=%d reason=%s", attempt, error)
                 await asyncio.sleep(backoff.delay_seconds(attempt, None))
             else:
                 return
 
-    async def _kafka(self, function: Callable[..., Any], *args: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
+    async def _kafka(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        call = (lambda: function(*args, **kwargs)) if kwargs else function
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *(() if kwargs else args))
 
-    def _raise_failure(self) -> None:
+    async def _turn(self) -> None:
+        room = await self._room()
+        now = time.monotonic()
+        waiting = len(self._outbox)
+        wait = self._pace.poll_seconds(
+            now, in_flight=bool(self._workers), ready=waiting > 0, saturated=self._scheduler.waiting > 0
+        )
+        if room > 0:
+            self._apply(await self._kafka(self._io.poll, min(room, _POLL_RECORDS), wait))
+            # Handlers that need not wait finish now, and their outcomes go into the commit below.
+            await asyncio.sleep(0)
+        else:
+            await asyncio.sleep(wait)
         if self._failed is not None:
             raise self._failed
+        now = time.monotonic()
+        if len(self._outbox) != waiting:
+            self._pace.active(now)
+        if len(self._outbox) and self._pace.commit_due(now):
+            await self._commit()
+        if now - self._housekept > _HOUSEKEEPING_SECONDS:
+            self._housekept = now
+            await self._keep_house()
 
     # Taking records in
 
-    def _apply(self, polled: Polled) -> None:
-        with self._lock:
-            for source in polled.revoked:
-                self._forget(source)
-            for partition, entries in polled.changelogs.items():
-                self._restore(partition, entries)
-            for place in polled.assigned:
-                if place.source in self._trackers:
-                    continue
-                start = max(place.offset, 0)
-                self._trackers[place.source] = OffsetTracker(start, decode(start, place.metadata))
-            for fetched in polled.records:
-                self._take(fetched)
-        self.status.buffered = sum(tracker.unfinished for tracker in self._trackers.values())
-        self.status.assigned = len(self._trackers)
+    def _apply(self, polled: Polled[S]) -> None:
+        for gone in polled.revoked:
+            self._forget(gone)
+        for assignment in polled.assigned:
+            self._assignments[assignment.partition] = assignment
+            self._queue_pending(assignment)
+        if polled.revoked or polled.assigned:
+            self._paused.clear()
+            self._accepting = True
+            self._outbox.settle()
+        for item in polled.items:
+            assignment = item.assignment
+            offset = item.offset
+            if assignment.live and offset is not None and assignment.trackers[item.source_topic].take(offset):
+                assignment.buffered_bytes += item.size_bytes
+                self._scheduler.add(assignment.partition, item.key, item)
+        if polled.items:
+            self._pace.active(time.monotonic())
+        self._start_workers()
+        self._tell()
 
-    def _forget(self, source: Source) -> None:
-        partition = source[1]
-        self._trackers.pop(source, None)
-        self._tables.pop(partition, None)
-        for identity in [identity for identity in self._queues if identity[0] == partition]:
-            queue = self._queues.pop(identity)
-            queue.items.clear()
-            if queue.task is not None:
+    def _queue_pending(self, assignment: Assignment[S]) -> None:
+        if assignment.table is None:
+            return
+        for key, effect in assignment.table.pending():
+            topic = self._processor.inputs[0]
+            self._scheduler.add(assignment.partition, key, Item(assignment, topic, None, topic, key, effect=effect))
+
+    def _forget(self, gone: Assignment[S]) -> None:
+        if self._assignments.get(gone.partition) is gone:
+            del self._assignments[gone.partition]
+        self._scheduler.forget(gone.partition)
+        for task, lane in list(self._workers.items()):
+            if lane is not None and lane.partition == gone.partition:
                 # Another process handles the record again; a pending effect is in the changelog.
-                queue.task.cancel()
-        self._ready = [item for item in self._ready if item.source[1] != partition]
+                task.cancel()
 
-    def _restore(self, partition: int, entries: list[tuple[bytes, bytes | None]]) -> None:
-        if self._processor.state is None:
+    def _tell(self) -> None:
+        self.status.buffered = sum(assignment.buffered for assignment in self._assignments.values())
+        self.status.assigned = sum(len(assignment.trackers) for assignment in self._assignments.values())
+        self.status.in_flight = len(self._workers)
+        self.status.paused = len(self._paused)
+
+    # Handling. A worker is a task that handles one item after the other: a task per item costs as much as all else.
+
+    def _start_workers(self) -> None:
+        """Starts as many workers as find work: one, then two, four, … while those before them had to wait."""
+        if self._ramp == 0:
+            self._ramp = 1
+            self._ramp_up()
+
+    def _ramp_up(self) -> None:
+        missing = min(self._scheduler.waiting, self._config.max_in_flight - len(self._workers))
+        if missing <= 0 or not self._accepting or self._failed is not None:
+            self._ramp = 0
             return
-        table: Table[S] = Table(self._processor.state)
-        for raw_key, value in entries:
+        for _ in range(min(missing, self._ramp)):
+            task = asyncio.create_task(self._work())
+            self._workers[task] = None
+            task.add_done_callback(self._ended)
+        self._ramp *= 2
+        asyncio.get_running_loop().call_soon(self._ramp_up)
+
+    async def _work(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        while self._accepting and (taken := self._scheduler.take()) is not None:
+            lane, item = taken
+            self._workers[task] = lane
+            self._busy += 1
             try:
-                table.restore(raw_key.decode(), value)
-            except ValueError as error:
-                raise FatalError(f"{self._processor.state.changelog}: an entry cannot be read ({error})") from error
-        self._tables[partition] = table
-        source = (self._processor.inputs[0], partition)
-        for key, effect in table.pending():
-            queue = self._queue(partition, key)
-            queue.items.append(Item(source, None, None, key, effect))
-            self._runnable.append(queue)
+                await self._runner.run(item, item.assignment.table, self._deliver)
+            except _Abandoned:
+                return
+            finally:
+                self._busy -= 1
+                self._workers[task] = None
+                self._scheduler.done(lane)
 
-    def _take(self, fetched: FailedRecord) -> None:
-        source = (fetched.topic, fetched.partition)
-        tracker = self._trackers.get(source)
-        if tracker is None or not tracker.take(fetched.offset):
-            return
-        origin = fetched.topic
-        if origin == self._processor.redrive_topic:
-            origin = dict(fetched.headers).get(ORIGIN_TOPIC_HEADER, b"").decode() or origin
-        try:
-            key = (fetched.raw_key or b"").decode()
-        except UnicodeDecodeError:
-            key = ""
-        queue = self._queue(fetched.partition, key)
-        queue.items.append(Item(source, fetched.offset, fetched, key, None, origin))
-        if queue.task is None and len(queue.items) == 1:
-            self._runnable.append(queue)
-
-    def _queue(self, partition: int, key: str) -> _KeyQueue:
-        queue = self._queues.get((partition, key))
-        if queue is None:
-            queue = _KeyQueue(key, partition)
-            self._queues[(partition, key)] = queue
-        return queue
-
-    # Handling
-
-    def _start_runnable(self) -> None:
-        while self._runnable and len(self._tasks) < self._config.max_in_flight and not self._stopping.is_set():
-            queue = self._runnable.popleft()
-            if queue.task is not None or not queue.items:
-                continue
-            queue.task = asyncio.create_task(self._handle(queue, queue.items.popleft()))
-            self._tasks.add(queue.task)
-            queue.task.add_done_callback(self._done)
-        self.status.in_flight = len(self._tasks)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._workers[task]
         if not task.cancelled() and task.exception() is not None and self._failed is None:
             self._failed = task.exception()
-        self._start_runnable()
+        if self._scheduler.waiting:
+            self._start_workers()
 
-    async def _handle(self, queue: _KeyQueue, item: Item) -> None:
+    def _deliver(self, finished: Finished) -> Awaitable[None] | None:
+        if not finished.item.assignment.live:
+            raise _Abandoned
+        self.status.noticed(finished)
+        if finished.effect is None:
+            self._outbox.put(finished)
+            return None
+        finished.waiter = asyncio.get_running_loop().create_future()
+        self._outbox.put(finished)
+        return self._committed(finished.waiter)
+
+    async def _committed(self, waiter: asyncio.Future[None]) -> None:
+        # Waiting for a commit does not count as busy: a rebalance would wait for itself.
+        self._busy -= 1
         try:
-            table = self._tables.get(queue.partition)
-            async for finished in self._runner.run(item, table):
-                await self._deliver(finished, table)
-                self.status.noticed(finished)
-        finally:
-            queue.task = None
-            if queue.items:
-                self._runnable.append(queue)
-            elif self._queues.get((queue.partition, queue.key)) is queue:
-                del self._queues[(queue.partition, queue.key)]
-
-    async def _deliver(self, finished: Finished, table: Table[S] | None) -> None:
-        waiter: asyncio.Future[None] | None = None
-        if finished.wait_for_commit:
-            waiter = asyncio.get_running_loop().create_future()
-        with self._lock:
-            finished.write_state(table, self._clock_ms())
-            finished.waiter = waiter
-            self._ready.append(finished)
-        if waiter is not None:
             await waiter
+        finally:
+            self._busy += 1
+
+    def _quiesce(self) -> None:
+        """Kafka thread, before partitions are given back: lets handlers finish, within the deadline."""
+        self._accepting = False
+        deadline = time.monotonic() + self._config.revoke_deadline_seconds
+        while self._busy and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     # Committing
 
-    def _take_batch(self) -> CommitBatch:
-        """Moves what is ready into a batch; called by the loop, and by a rebalance in the Kafka thread."""
-        with self._lock:
-            ready, self._ready = self._ready, []
-            writes: dict[Source, list[Write]] = {}
-            for item in ready:
-                writes.setdefault(item.source, []).extend(item.writes)
-                if item.offset is not None and item.source in self._trackers:
-                    self._trackers[item.source].finish(item.offset)
-            offsets = {
-                source: (self._trackers[source].position(), self._trackers[source].metadata())
-                for source in writes
-                if source in self._trackers
-            }
-            self._retry_waiters += [item.waiter for item in ready if item.waiter is not None]
-            return CommitBatch(writes, offsets)
-
-    async def _commit(self) -> bool:
-        batch = self._retry_batch or self._take_batch()
-        if not batch:
-            return False
+    async def _commit(self) -> None:
         try:
-            seconds = await self._kafka(self._io.commit, batch)
+            outcomes, seconds = await self._kafka(self._io.commit)
         except RetryableError as error:
-            # Outcomes are kept: the same batch is tried again, whatever became ready meanwhile comes after it.
-            self._retry_batch = batch
+            # The outbox keeps the outcomes: they go into the next transaction, before whatever comes after them.
             log.warning("keyflow.commit_retry reason=%s", error)
-            await asyncio.sleep(0.1)
-            return False
-        self._retry_batch = None
-        self.status.committed(seconds)
-        waiters, self._retry_waiters = self._retry_waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        return True
+            await asyncio.sleep(_ABORT_PAUSE_SECONDS)
+            return
+        self._outbox.settle()
+        self._pace.committed(time.monotonic(), seconds, outcomes)
+        if outcomes:
+            self.status.committed(seconds)
+        self._tell()
+
+    async def _keep_house(self) -> None:
+        self._expire()
+        if not self._workers and not len(self._outbox):
+            await self._commit_positions()
 
     def _expire(self) -> None:
+        """Forgets keys of old: a few at a time, so that nobody notices."""
         now_ms = self._clock_ms()
-        with self._lock:
-            for partition, table in self._tables.items():
-                source = (self._processor.inputs[0], partition)
-                for key in table.expired(now_ms):
-                    if (partition, key) not in self._queues:
-                        self._ready.append(Finished.tombstone(source, key, table, now_ms))
+        for assignment in self._assignments.values():
+            table = assignment.table
+            if table is None:
+                continue
+            for key in table.expired(now_ms, _EXPIRE_AT_MOST):
+                if not self._scheduler.holds(assignment.partition, key):
+                    table.put(key, Entry(None, None, now_ms))
+                    item = Item(assignment, self._processor.inputs[0], None, "", key)
+                    write = Write(table.changelog, key.encode(), None, (), assignment.partition)
+                    self._outbox.put(Finished(item, None, [write], kind="expired"))
+
+    async def _commit_positions(self) -> None:
+        """With nothing unfinished, commits where reading stands, beyond transaction markers: no false lag."""
+        for (topic, partition), position in (await self._kafka(self._io.positions)).items():
+            assignment = self._assignments.get(partition)
+            if assignment is not None and assignment.trackers[topic].advance(position):
+                self._outbox.put(Finished(Item(assignment, topic, None, topic, ""), None, [], kind="position"))
 
     # Bounds and the end
 
-    async def _balance(self) -> None:
-        buffered = sum(tracker.unfinished for tracker in self._trackers.values())
-        full = buffered > self._config.max_buffered or any(tracker.is_full() for tracker in self._trackers.values())
-        if full and not self._paused:
-            await self._kafka(self._io.pause, list(self._trackers))
-            self._paused = True
-        elif self._paused and not full and buffered < self._config.max_buffered // 2:
-            await self._kafka(self._io.resume, list(self._trackers))
-            self._paused = False
+    async def _room(self) -> int:
+        """How many records may be fetched now; pauses partitions whose offset map is full, and only those."""
+        full = {number for number, assignment in self._assignments.items() if assignment.full_topics}
+        held = sum(assignment.buffered for assignment in self._assignments.values())
+        held_bytes = sum(assignment.buffered_bytes for assignment in self._assignments.values())
+        room = self._config.max_buffered - held if held_bytes < self._config.max_buffered_bytes else 0
+        now = time.monotonic()
+        if room > 0:
+            self._room_at = now
+        elif now - self._room_at > _BLOCKED_SECONDS:
+            # Without room nothing is fetched; but a rebalance is served by polling only, so poll with all paused.
+            full = set(self._assignments)
+            room = 1
+        for changed, on in ((full - self._paused, True), (self._paused - full, False)):
+            if changed:
+                await self._kafka(self._io.pause, changed, on=on)
+        self._paused = full
+        return room
 
     async def _drain(self) -> None:
+        """Finishes what is in flight, within one deadline, without fetching more."""
+        self._accepting = False
         deadline = time.monotonic() + self._config.stop_deadline_seconds
-        await self._kafka(self._io.pause, list(self._trackers))
-        while self._tasks and time.monotonic() < deadline:
+        await self._kafka(self._io.pause, list(self._assignments), on=True)
+        while (self._workers or len(self._outbox)) and time.monotonic() < deadline:
+            if self._workers:
+                await asyncio.wait(self._workers, timeout=0.01)
+            if self._failed is not None:
+                raise self._failed
             await self._commit()
-            self._apply(await self._kafka(self._io.poll, 1, 0.0))
-            if self._tasks:
-                await asyncio.wait(self._tasks, timeout=0.02)
-        while (self._ready or self._retry_batch) and time.monotonic() < deadline + 5:
-            await self._commit()
-        if self._tasks:
-            log.warning("keyflow.stop_abandons records=%d (they are read again)", len(self._tasks))
+            self._apply_while_stopping(await self._kafka(self._io.poll, 1, 0.0))
+        if self._workers:
+            log.warning("keyflow.stop_abandons records=%d (they are read again)", len(self._workers))
+
+    def _apply_while_stopping(self, polled: Polled[S]) -> None:
+        for gone in polled.revoked:
+            self._forget(gone)
+        self._tell()
+
+    async def _cancel(self, tasks: list[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=1.0)

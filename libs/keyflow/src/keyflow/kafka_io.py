@@ -8,90 +8,63 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from keyflow.config import EngineConfig
 from keyflow.errors import FatalError, RetryableError
-from keyflow.types import FailedRecord, Headers
+from keyflow.kafka_errors import MISCONFIGURED, translated
+from keyflow.offsets import OffsetTracker, decode
+from keyflow.outbox import Outbox
+from keyflow.restore import restored
+from keyflow.table import Table
+from keyflow.transaction import Transactions
+from keyflow.types import Headers, Processor
+from keyflow.work import Assignment, Item, Source
 
 log = logging.getLogger(__name__)
+S = TypeVar("S")
+
+ORIGIN_TOPIC_HEADER: Final = "origin-topic"
+"""Header of a redriven record: the input topic that it first came from."""
 
 _METADATA_TIMEOUT_SECONDS: Final = 15.0
 _TOPIC_PATIENCE_SECONDS: Final = 5.0
-_RESTORE_DEADLINE_SECONDS: Final = 120.0
-_RESTORE_BATCH: Final = 2000
-
-Source = tuple[str, int]
-"""Topic and partition."""
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One record of a transaction; partition -1 leaves the choice to the partitioner."""
-
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    headers: Headers = ()
-    partition: int = -1
-
-
-@dataclass(frozen=True, slots=True)
-class CommitBatch:
-    """What one transaction carries, by the source that it comes from.
-
-    Attributes:
-        writes: Records to write; those of a source that was taken away are left out.
-        offsets: Offset and offset map to commit, by source.
-    """
-
-    writes: Mapping[Source, list[Write]]
-    offsets: Mapping[Source, tuple[int, str]]
-
-    def __bool__(self) -> bool:
-        return bool(self.offsets) or any(self.writes.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Assigned:
-    """A source that this process may now read: where it starts, and the changelog of its partition."""
-
-    source: Source
-    offset: int
-    metadata: str
+_ASSIGN_PATIENCE_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
-class Polled:
+class Polled(Generic[S]):
     """What one poll brought, in the order in which it has to be applied."""
 
-    revoked: list[Source] = field(default_factory=list)
-    assigned: list[Assigned] = field(default_factory=list)
-    changelogs: dict[int, list[tuple[bytes, bytes | None]]] = field(default_factory=dict)
-    records: list[FailedRecord] = field(default_factory=list)
+    revoked: list[Assignment[S]] = field(default_factory=list)
+    assigned: list[Assignment[S]] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
 
 
-class KafkaIO:
-    """Consumer and transactional producer of one engine. Every method but the constructor: Kafka thread only."""
+class KafkaIO(Generic[S]):
+    """Consumer and transactional producer of one engine. Every method but the constructor: Kafka thread only.
+
+    Args:
+        quiesce: Called before partitions are given back: returns once handlers have finished, or the time is up.
+    """
 
     def __init__(
-        self,
-        config: EngineConfig,
-        topics: Iterable[str],
-        changelog: str | None,
-        last_batch: Callable[[], CommitBatch],
+        self, processor: Processor[S], config: EngineConfig, outbox: Outbox, quiesce: Callable[[], None]
     ) -> None:
         self._config = config
-        self._topics = list(topics)
-        self._changelog = changelog
-        self._last_batch = last_batch
-        self._assigned: set[Source] = set()
-        self._events = Polled()
-        self._failure: Exception | None = None
+        self._topics = [*processor.inputs, *([processor.redrive_topic] if processor.redrive_topic else [])]
+        self._redrive_topic = processor.redrive_topic
+        self._state = processor.state
+        self._outbox = outbox
+        self._quiesce = quiesce
+        self._assignments: dict[int, Assignment[S]] = {}
+        self._events: Polled[S] = Polled()
+        self._failure: FatalError | None = None
+        self._consumer: Consumer | None = None
 
     def connect(self) -> None:
         """Checks the topics, fences an earlier owner of this slot, and joins the group.
@@ -101,16 +74,16 @@ class KafkaIO:
             RetryableError: The broker cannot be reached.
         """
         with translated("connecting to Kafka"):
-            self._producer = Producer(self._config.producer())
+            self._transactions = Transactions(self._config)
             self._check_topics()
-            self._producer.init_transactions(30.0)
+            self._transactions.fence()
             self._consumer = Consumer(self._config.consumer())
             self._consumer.subscribe(
                 self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
             )
 
     def _check_topics(self) -> None:
-        wanted = [*self._topics, *([self._changelog] if self._changelog else [])]
+        wanted = [*self._topics, *([self._state.changelog] if self._state else [])]
         counts = self._partition_counts(wanted)
         missing = [topic for topic in wanted if topic not in counts]
         if missing:
@@ -123,7 +96,7 @@ class KafkaIO:
         # A topic that was created a moment ago may take a moment to be known to every broker.
         deadline = time.monotonic() + _TOPIC_PATIENCE_SECONDS
         while True:
-            found = self._producer.list_topics(timeout=_METADATA_TIMEOUT_SECONDS).topics
+            found = self._transactions.producer.list_topics(timeout=_METADATA_TIMEOUT_SECONDS).topics
             counts = {
                 topic: len(found[topic].partitions) for topic in wanted if topic in found and not found[topic].error
             }
@@ -131,221 +104,172 @@ class KafkaIO:
                 return counts
             time.sleep(0.2)
 
-    def poll(self, max_records: int, timeout_seconds: float) -> Polled:
-        """Fetches records; rebalances happen inside.
+    def poll(self, max_records: int, timeout_seconds: float) -> Polled[S]:
+        """Fetches records, returning as soon as there is one; rebalances happen inside.
 
         Raises:
             FatalError: The client cannot go on.
         """
+        assert self._consumer is not None
         with translated("reading from Kafka"):
-            messages = self._consumer.consume(max_records, timeout_seconds)
+            # consume() would wait for a full batch or its time-out; poll() returns with the first record.
+            first = self._consumer.poll(timeout_seconds) if timeout_seconds > 0 else None
+            messages = self._consumer.consume(max(max_records - 1, 1), 0.0) if first or timeout_seconds <= 0 else []
         if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
+            raise self._failure
         polled, self._events = self._events, Polled()
-        for message in messages:
+        for message in [first, *messages] if first is not None else messages:
             error = message.error()
             if error is None:
-                polled.records.append(_as_record(message))
-            elif error.code() in _MISCONFIGURED:
+                self._accept(message, polled.items)
+            elif error.code() in MISCONFIGURED:
                 raise FatalError(f"Kafka refuses to be read: {error.str()}")
             else:
                 log.warning("keyflow.read_retry code=%s", error.name())
         return polled
 
-    def pause(self, sources: Iterable[Source]) -> None:
-        """Stops fetching from sources that are assigned."""
-        self._consumer.pause([TopicPartition(*source) for source in sources if source in self._assigned])
+    def _accept(self, message: Message, items: list[Item]) -> None:
+        partition: Any = message.partition()
+        assignment = self._assignments.get(partition)
+        if assignment is None:
+            return
+        source = topic = str(message.topic())
+        headers = _headers(message)
+        raw_key = _as_bytes(message.key())
+        if topic == self._redrive_topic:
+            topic = dict(headers).get(ORIGIN_TOPIC_HEADER, b"").decode(errors="replace") or topic
+        items.append(
+            Item(
+                assignment,
+                source,
+                message.offset(),
+                topic,
+                _as_text(raw_key),
+                raw_key,
+                _as_bytes(message.value()),
+                headers,
+                message.timestamp()[1],
+            )
+        )
 
-    def resume(self, sources: Iterable[Source]) -> None:
-        """Goes on fetching."""
-        self._consumer.resume([TopicPartition(*source) for source in sources if source in self._assigned])
+    def pause(self, partitions: Iterable[int], *, on: bool) -> None:
+        """Stops fetching from partitions, or goes on."""
+        assert self._consumer is not None
+        wanted = set(partitions) & set(self._assignments)
+        places = [TopicPartition(topic, partition) for partition in wanted for topic in self._topics]
+        if not places:
+            return
+        with translated("pausing"):
+            if on:
+                self._consumer.pause(places)
+            else:
+                self._consumer.resume(places)
 
-    def commit(self, batch: CommitBatch) -> float:
-        """Writes one transaction: outputs, state, dead letters and offsets. Seconds that it took.
+    def positions(self) -> dict[Source, int]:
+        """Where reading stands: beyond the last record, and beyond transaction markers that follow it."""
+        assert self._consumer is not None
+        places = [TopicPartition(topic, partition) for partition in self._assignments for topic in self._topics]
+        return {(p.topic, p.partition): p.offset for p in self._consumer.position(places) if p.offset >= 0}
+
+    def commit(self) -> tuple[int, float]:
+        """Writes one transaction of what is ready: how many outcomes, and how long it took in seconds.
 
         Raises:
-            RetryableError: The transaction was aborted: try the same batch again.
+            RetryableError: The transaction was aborted; its outcomes are in the outbox still.
             FatalError: Another process has this slot, or the broker refuses for good.
         """
+        assert self._consumer is not None
+        batch = self._outbox.take()
+        if not batch:
+            return 0, 0.0
         began = time.monotonic()
-        offsets = [
-            TopicPartition(topic, partition, offset, metadata)
-            for (topic, partition), (offset, metadata) in batch.offsets.items()
-            if (topic, partition) in self._assigned
-        ]
-        writes = [write for source, items in batch.writes.items() if source in self._assigned for write in items]
-        if not offsets and not writes:
-            return 0.0
-        try:
-            self._producer.begin_transaction()
-            for write in writes:
-                self._produce(write)
-            self._producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), 10.0)
-            self._commit_transaction()
-        except KafkaException as error:
-            self._abort(error.args[0])
-        return time.monotonic() - began
-
-    def _produce(self, write: Write) -> None:
-        kwargs: dict[str, Any] = {} if write.partition < 0 else {"partition": write.partition}
-        while True:
-            try:
-                self._producer.produce(
-                    write.topic, value=write.value, key=write.key, headers=list(write.headers), **kwargs
-                )
-            except BufferError:
-                self._producer.poll(0.1)
-            else:
-                return
-
-    def _commit_transaction(self) -> None:
-        # A retriable error (a time-out, say) leaves the outcome open: the same call has to be repeated.
-        for attempt in range(5):
-            try:
-                self._producer.commit_transaction(10.0)
-            except KafkaException as error:
-                if not error.args[0].retriable() or attempt == 4:
-                    raise
-            else:
-                return
-
-    def _abort(self, error: KafkaError) -> None:
-        if error.code() == KafkaError._FENCED or error.code() in _FENCED:
-            raise FatalError(
-                f"another process uses the slot {self._config.transactional_id!r}: give every instance its own"
-            )
-        if error.fatal():
-            raise FatalError(f"the transaction failed for good: {error.str()}")
-        with translated("aborting a transaction"):
-            self._producer.abort_transaction(15.0)
-        raise RetryableError(f"the transaction was aborted: {error.name()}")
+        self._transactions.commit(batch, self._consumer)
+        return self._outbox.mark_committed(), time.monotonic() - began
 
     def close(self) -> None:
         """Leaves the group."""
-        self._consumer.close()
+        if self._consumer is not None:
+            self._consumer.close()
 
-    # Rebalance callbacks run inside consume(), in this thread. An exception must not cross librdkafka.
+    # Rebalance callbacks run inside poll(), in this thread. An exception must not cross librdkafka.
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         try:
-            committed = consumer.committed(partitions, timeout=30.0)
-            for place in committed:
-                self._events.assigned.append(
-                    Assigned((place.topic, place.partition), place.offset, place.metadata or "")
-                )
-            if self._changelog is not None:
-                wanted = {place.partition for place in committed} - set(self._events.changelogs)
-                self._events.changelogs.update(self._restore(wanted))
-            consumer.assign([TopicPartition(p.topic, p.partition, p.offset) for p in committed])
-            self._assigned = {(place.topic, place.partition) for place in committed}
-        except (KafkaException, FatalError) as error:
-            self._failure = (
-                error if isinstance(error, FatalError) else FatalError(f"assignment failed: {error.args[0].str()}")
-            )
+            committed = self._committed(consumer, partitions)
+            fresh = self._assign(committed)
+            if self._state is not None:
+                known = {place.partition for place in committed if place.offset >= 0}
+                tables: dict[int, Table[S]] = {item.partition: item.table for item in fresh if item.table is not None}
+                restored(self._config, self._state.changelog, tables, {number: number in known for number in tables})
+            consumer.assign([TopicPartition(place.topic, place.partition, place.offset) for place in committed])
+            self._assignments = {item.partition: item for item in fresh}
+            self._events.assigned += fresh
+        except FatalError as error:
+            self._failure = error
+        except (KafkaException, ValueError) as error:
+            self._failure = FatalError(f"taking partitions over failed: {error}")
+
+    def _committed(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        # Stable offsets: the call waits for a transaction of an earlier owner that is still open.
+        deadline = time.monotonic() + _ASSIGN_PATIENCE_SECONDS
+        while True:
+            try:
+                committed: list[TopicPartition] = consumer.committed(partitions, timeout=10.0)
+            except KafkaException as error:
+                if time.monotonic() > deadline:
+                    raise
+                log.warning("keyflow.committed_retry code=%s", error.args[0].name())
+            else:
+                return committed
+
+    def _assign(self, committed: list[TopicPartition]) -> list[Assignment[S]]:
+        found: dict[int, Assignment[S]] = {}
+        for place in committed:
+            table = None if self._state is None else Table(self._state)
+            assignment = found.setdefault(place.partition, Assignment(place.partition, {}, table))
+            start = max(place.offset, 0)
+            assignment.trackers[place.topic] = OffsetTracker(start, decode(start, place.metadata or ""))
+        return list(found.values())
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         try:
-            self.commit(self._last_batch())
+            self._quiesce()
+            self.commit()
         except RetryableError as error:
             # The next owner handles those records again; nothing of them was written.
             log.warning("keyflow.revoke_commit_aborted reason=%s", error)
         except FatalError as error:
             self._failure = error
-        self._let_go(consumer, partitions)
+        self._let_go(consumer)
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._let_go(consumer, partitions)
+        log.warning("keyflow.partitions_lost count=%d", len(partitions))
+        self._let_go(consumer)
 
-    def _let_go(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        gone = [(place.topic, place.partition) for place in partitions]
-        self._assigned -= set(gone)
-        self._events.revoked.extend(gone)
-        self._events.assigned = [item for item in self._events.assigned if item.source not in set(gone)]
+    def _let_go(self, consumer: Consumer) -> None:
+        # The range assignor takes all partitions and gives them anew.
+        for assignment in self._assignments.values():
+            assignment.live = False
+        self._events.revoked += self._assignments.values()
+        self._events.assigned = [item for item in self._events.assigned if item.live]
+        self._assignments = {}
         consumer.unassign()
 
-    def _restore(self, partitions: set[int]) -> dict[int, list[tuple[bytes, bytes | None]]]:
-        if self._changelog is None or not partitions:
-            return {}
-        began = time.monotonic()
-        consumer = Consumer(self._config.restorer())
-        found: dict[int, list[tuple[bytes, bytes | None]]] = {partition: [] for partition in partitions}
-        try:
-            ends = {
-                partition: consumer.get_watermark_offsets(TopicPartition(self._changelog, partition), timeout=10.0)
-                for partition in partitions
-            }
-            left = {partition for partition, (low, high) in ends.items() if high > low}
-            consumer.assign([TopicPartition(self._changelog, partition, ends[partition][0]) for partition in left])
-            while left:
-                if time.monotonic() - began > _RESTORE_DEADLINE_SECONDS:
-                    raise FatalError(f"restoring {self._changelog} took over {_RESTORE_DEADLINE_SECONDS:.0f} s")
-                for message in consumer.consume(_RESTORE_BATCH, 0.1):
-                    if message.error() is None:
-                        record = _as_record(message)
-                        found[record.partition].append((record.raw_key or b"", record.raw_value))
-                # Positions, not records, tell the end: transaction markers take offsets too.
-                for place in consumer.position([TopicPartition(self._changelog, partition) for partition in left]):
-                    if place.offset >= ends[place.partition][1]:
-                        left.discard(place.partition)
-        finally:
-            consumer.close()
-        count = sum(len(items) for items in found.values())
-        log.info(
-            "keyflow.restored topic=%s records=%d seconds=%.2f",
-            self._changelog,
-            count,
-            time.monotonic() - began,
-        )
-        return found
 
-
-def _as_record(message: Message) -> FailedRecord:
-    """A fetched message with its bytes as they stand; it becomes a dead letter when it cannot be handled."""
-    headers = message.headers() or []
-    pairs = list(headers.items()) if isinstance(headers, dict) else list(headers)
-    return FailedRecord(
-        topic=str(message.topic()),
-        partition=int(message.partition() or 0),
-        offset=int(message.offset() or 0),
-        timestamp_ms=message.timestamp()[1],
-        raw_key=_as_bytes(message.key()),
-        raw_value=_as_bytes(message.value()),
-        headers=tuple((name, _as_bytes(value) or b"") for name, value in pairs),
-    )
+def _headers(message: Message) -> Headers:
+    headers = message.headers()
+    if not headers:
+        return ()
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return tuple((name, _as_bytes(value) or b"") for name, value in pairs)
 
 
 def _as_bytes(value: str | bytes | None) -> bytes | None:
     return value.encode() if isinstance(value, str) else value
 
 
-_FENCED: Final = {
-    KafkaError.PRODUCER_FENCED,
-    KafkaError.INVALID_PRODUCER_EPOCH,
-    KafkaError.INVALID_PRODUCER_ID_MAPPING,
-}
-_MISCONFIGURED: Final = {
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.GROUP_AUTHORIZATION_FAILED,
-    KafkaError.SASL_AUTHENTICATION_FAILED,
-}
-
-
-class translated:
-    """Turns librdkafka's errors into ours, in one place."""
-
-    def __init__(self, doing: str) -> None:
-        self._doing = doing
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, KafkaException):
-            return
-        cause = error.args[0]
-        message = f"{self._doing} failed: {cause.str()}"
-        if cause.fatal() or cause.code() in _FENCED | _MISCONFIGURED:
-            raise FatalError(message) from error
-        raise RetryableError(message) from error
+def _as_text(raw: bytes | None) -> str:
+    try:
+        return raw.decode() if raw else ""
+    except UnicodeDecodeError:
+        return ""

@@ -9,28 +9,38 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
 MAX_METADATA_CHARS: Final = 4000
 """Broker default offset.metadata.max.bytes is 4,096; 4,096 itself aborted a transaction when tried."""
 
+FULL_METADATA_CHARS: Final = MAX_METADATA_CHARS // 2
+"""From here on the partition pauses, so that what it has in flight still finds room."""
+
 _PREFIX: Final = "k1:"
+
+Run = tuple[int, int]
+"""First and last of a row of finished offsets."""
 
 
 class OffsetTracker:
-    """Follows one partition. Not thread-safe: the owner calls it from one thread.
+    """Follows one source. Not thread-safe.
+
+    Only what is unfinished is kept: whatever else lies below the end of what was fetched is finished, transaction
+    markers and compacted records too.
 
     Args:
         start: Lowest unfinished offset, as committed.
-        finished: Finished offsets above it, as read from the commit metadata.
+        finished: Rows of finished offsets above it, as read from the commit metadata.
     """
 
-    def __init__(self, start: int, finished: Iterable[int] = ()) -> None:
-        self._low = start
-        self._finished = {offset for offset in finished if offset >= start}
-        self._open: dict[int, None] = {}
+    def __init__(self, start: int, finished: Iterable[Run] = ()) -> None:
         self._seen_to = start
+        self._ahead = deque(finished)
+        # Offsets come in rising order, and a dict keeps the order of insertion.
+        self._open: dict[int, None] = {}
 
     @property
     def unfinished(self) -> int:
@@ -39,63 +49,59 @@ class OffsetTracker:
 
     def take(self, offset: int) -> bool:
         """Notes a fetched record; False when it was finished before (skip it). Offsets come in rising order."""
-        self._seen_to = max(self._seen_to, offset + 1)
-        if offset < self._low or offset in self._finished:
+        if offset < self._seen_to:
+            return False
+        self._seen_to = offset + 1
+        if self._ahead and self._was_finished(offset):
             return False
         self._open[offset] = None
         return True
 
+    def _was_finished(self, offset: int) -> bool:
+        while self._ahead and self._ahead[0][1] < offset:
+            self._ahead.popleft()
+        return bool(self._ahead) and self._ahead[0][0] <= offset
+
+    def advance(self, position: int) -> bool:
+        """Everything below `position` was fetched; whether that moves what would be committed."""
+        if position <= self._seen_to:
+            return False
+        self._seen_to = position
+        return not self._open
+
     def finish(self, offset: int) -> None:
-        """Notes that a record's outcome goes into the next commit."""
-        if offset in self._open:
-            del self._open[offset]
-            self._finished.add(offset)
+        """Notes that a record's outcome is committed."""
+        self._open.pop(offset, None)
 
-    def position(self) -> int:
-        """The offset to commit: the lowest unfinished one, or the end of what was fetched.
+    def preview(self, finishing: Container[int] = ()) -> tuple[int, str] | None:
+        """The offset and the map to commit once `finishing` are finished too; None when the map grows too long."""
+        left = [offset for offset in self._open if offset not in finishing]
+        position = left[0] if left else self._seen_to
+        text = encode(position, self._finished_runs(left))
+        return None if len(text) > MAX_METADATA_CHARS else (position, text)
 
-        Offsets that never came (transaction markers, compacted records) count as finished.
-        """
-        # Insertion order is offset order, so the first open offset is the lowest.
-        low = next(iter(self._open), None)
-        self._low = self._seen_to if low is None else low
-        if len(self._finished) > 2 * self.unfinished + 64 or low is None:
-            self._finished = {offset for offset in self._finished if offset >= self._low}
-        return self._low
-
-    def metadata(self) -> str:
-        """The map of finished offsets above `position()`; empty when there are none."""
-        low = self.position()
-        return encode(low, sorted(offset for offset in self._finished if offset > low))
-
-    def is_full(self) -> bool:
-        """Whether the map is so long that the partition should pause."""
-        # Two varints a gap, about 2.7 characters each at these run lengths.
-        return self.unfinished > 64 and len(self.metadata()) > MAX_METADATA_CHARS * 3 // 4
+    def _finished_runs(self, left: list[int]) -> Iterator[Run]:
+        for before, after in zip(left, [*left[1:], self._seen_to], strict=False):
+            if after > before + 1:
+                yield before + 1, after - 1
+        for first, last in self._ahead:
+            if last >= self._seen_to:
+                yield max(first, self._seen_to), last
 
 
-def encode(low: int, finished: list[int]) -> str:
-    """Writes the map; `finished` is sorted and above `low`. Cut at MAX_METADATA_CHARS from the far end.
-
-    What is cut off would be handled again after a restart, which is why `is_full` pauses long before.
-    """
-    runs: list[int] = []
+def encode(low: int, finished: Iterable[Run]) -> str:
+    """Writes the map of rows above `low`; empty when there are none."""
+    packed = bytearray()
     at = low
-    for first, last in _spans(finished):
-        runs += [first - at, last - first + 1]
+    for first, last in finished:
+        _add_varint(packed, first - at)
+        _add_varint(packed, last - first + 1)
         at = last + 1
-    packed = b""
-    limit = (MAX_METADATA_CHARS - len(_PREFIX)) * 3 // 4
-    for unfinished, done in zip(runs[::2], runs[1::2], strict=True):
-        pair = _varint(unfinished) + _varint(done)
-        if len(packed) + len(pair) > limit:
-            break
-        packed += pair
     return _PREFIX + base64.b64encode(packed).decode() if packed else ""
 
 
-def decode(low: int, metadata: str) -> list[int]:
-    """Reads the finished offsets above `low`; foreign or empty metadata gives none.
+def decode(low: int, metadata: str) -> list[Run]:
+    """Reads the rows of finished offsets above `low`; foreign or empty metadata gives none.
 
     Raises:
         ValueError: It has our prefix and is broken.
@@ -106,36 +112,22 @@ def decode(low: int, metadata: str) -> list[int]:
         packed = base64.b64decode(metadata.removeprefix(_PREFIX), validate=True)
     except binascii.Error as error:
         raise ValueError("the offset map in the commit metadata is not base64") from error
-    runs = _varints(packed)
-    finished: list[int] = []
+    lengths = _varints(packed)
+    if len(lengths) % 2:
+        raise ValueError("the offset map in the commit metadata is cut off")
+    finished: list[Run] = []
     at = low
-    for unfinished, done in zip(runs[::2], runs[1::2], strict=True):
-        at += unfinished
-        finished.extend(range(at, at + done))
-        at += done
+    for unfinished, done in zip(lengths[::2], lengths[1::2], strict=True):
+        at += unfinished + done
+        finished.append((at - done, at - 1))
     return finished
 
 
-def _spans(offsets: list[int]) -> Iterable[tuple[int, int]]:
-    first = last = None
-    for offset in offsets:
-        if last is not None and offset == last + 1:
-            last = offset
-            continue
-        if first is not None and last is not None:
-            yield first, last
-        first = last = offset
-    if first is not None and last is not None:
-        yield first, last
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
+def _add_varint(out: bytearray, value: int) -> None:
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)
-    return bytes(out)
 
 
 def _varints(packed: bytes) -> list[int]:

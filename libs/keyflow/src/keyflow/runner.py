@@ -6,87 +6,36 @@ import asyncio
 import logging
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
+from keyflow.breaker import CircuitBreaker
+from keyflow.config import DEAD_LETTER_ROOM_BYTES
 from keyflow.errors import FatalError, OutageError, PoisonMessageError, RetryableError
-from keyflow.kafka_io import Source, Write
 from keyflow.retry import Backoff
-from keyflow.table import Table
+from keyflow.table import Entry, Table, encode_entry
 from keyflow.types import (
     KEEP,
-    Effect,
     EffectResult,
     Emit,
-    FailedRecord,
     Outcome,
     PendingEffect,
     Processor,
     Record,
     ResumingHandler,
     Tools,
-    _Keep,
 )
+from keyflow.within import within
+from keyflow.work import Finished, Item, Write
 
 log = logging.getLogger(__name__)
 S = TypeVar("S")
 
+_SHORTEST_ATTEMPT_SECONDS: Final = 1.0
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """Work of one key: a fetched record, or an effect that a restored table says is pending."""
-
-    source: Source
-    offset: int | None
-    failed: FailedRecord | None
-    key: str
-    effect: Effect | None
-    topic: str = ""
-
-
-@dataclass(slots=True)
-class Finished:
-    """One outcome on its way into a transaction.
-
-    Attributes:
-        offset: The record's offset when it is finished with this outcome; None when its effect is still to run.
-        wait_for_commit: True when an effect follows, which must not run before this is committed.
-        kind: "outcome", "fallback", "dead_letter" or "expired", for the figures.
-    """
-
-    source: Source
-    offset: int | None
-    key: str
-    writes: list[Write]
-    state: Any | _Keep | None = KEEP
-    effect: Effect | None = None
-    clears_effect: bool = False
-    changelog: str | None = None
-    kind: str = "outcome"
-    attempts: int = 1
-    waiter: asyncio.Future[None] | None = None
-
-    @property
-    def wait_for_commit(self) -> bool:
-        """Whether an effect waits for this to be committed."""
-        return self.effect is not None
-
-    def write_state(self, table: Table[Any] | None, now_ms: int) -> None:
-        """Applies the state to the table and adds the changelog's record to the writes."""
-        unchanged = self.state is KEEP and self.effect is None and not self.clears_effect
-        if table is None or self.changelog is None or unchanged:
-            return
-        state = table.get(self.key) if self.state is KEEP else self.state
-        value = table.put(self.key, state, self.effect, now_ms)
-        self.writes.append(Write(self.changelog, self.key.encode(), value, (), self.source[1]))
-
-    @classmethod
-    def tombstone(cls, source: Source, key: str, table: Table[Any], now_ms: int) -> Finished:
-        """Forgets a key that nobody wrote for longer than the table keeps it."""
-        finished = cls(source, None, key, [], None, changelog=table.changelog, kind="expired")
-        finished.write_state(table, now_ms)
-        return finished
+Deliver = Callable[[Finished], Awaitable[None] | None]
+"""Takes an outcome; what it returns, if anything, is done once the outcome is committed."""
 
 
 class RecordRunner(Generic[S]):
@@ -98,6 +47,8 @@ class RecordRunner(Generic[S]):
         max_message_bytes: int,
         clock_ms: Callable[[], int],
         backoff: Backoff,
+        *,
+        breaker: CircuitBreaker | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if processor.effects and processor.state is None:
@@ -108,9 +59,10 @@ class RecordRunner(Generic[S]):
         self._backoff = backoff
         self._monotonic = monotonic
         self._last_success = monotonic()
+        self.breaker = breaker or CircuitBreaker()
 
-    async def run(self, item: Item, table: Table[S] | None) -> AsyncIterator[Finished]:
-        """Yields the item's outcomes in order; the caller commits each before it asks for the next.
+    async def run(self, item: Item, table: Table[S] | None, deliver: Deliver) -> None:
+        """Delivers the item's outcomes in order, each committed before its effect runs.
 
         Raises:
             FatalError: The process has to stop.
@@ -118,101 +70,133 @@ class RecordRunner(Generic[S]):
         attempts = _Attempts()
         record: Record | None = None
         try:
-            if item.effect is not None:
-                result = await self._run_effect(PendingEffect(item.effect, item.key, maybe_repeated=True))
-                outcome = await self._resume(result, item, table, attempts)
-            else:
+            if item.effect is None:
                 record = self._decode(item)
                 outcome = await self._handle(record, table, attempts)
-            writes = self._encode(outcome)
+            else:
+                pending = PendingEffect(item.effect, item.key, maybe_repeated=True)
+                outcome = await self._resume(await self._run_effect(pending), item, table, attempts)
             while outcome.effect is not None:
-                yield self._finished(item, outcome, writes, attempts, last=False)
+                committed = deliver(self._finished(item, outcome, table, attempts))
+                if committed is not None:
+                    await committed
                 result = await self._run_effect(PendingEffect(outcome.effect, item.key))
                 outcome = await self._resume(result, item, table, attempts)
-                writes = self._encode(outcome)
-            yield self._finished(item, outcome, writes, attempts, last=True)
+            finished = self._finished(item, outcome, table, attempts)
         except PoisonMessageError as error:
-            yield self._dead_letter(item, record, error, attempts)
+            finished = self._dead_letter(item, record, error, table, attempts)
+        deliver(finished)
 
     def _decode(self, item: Item) -> Record:
-        failed = item.failed
-        assert failed is not None
         if not item.key:
             raise PoisonMessageError("the record has no key in UTF-8")
-        if failed.raw_value is None:
+        if item.raw_value is None:
             raise PoisonMessageError("the record has no value")
         try:
-            value = self._processor.decode(item.topic, failed.raw_value)
+            value = self._processor.decode(item.topic, item.raw_value)
         except (FatalError, RetryableError, PoisonMessageError):
             raise
         except Exception as error:
             raise PoisonMessageError(f"cannot be decoded: {type(error).__name__}") from error
-        return Record(item.topic, failed.partition, failed.offset, item.key, value, failed.headers, failed.timestamp_ms)
+        offset = item.offset or 0
+        return Record(item.topic, item.assignment.partition, offset, item.key, value, item.headers, item.timestamp_ms)
+
+    # Handling
 
     async def _handle(self, record: Record, table: Table[S] | None, attempts: _Attempts) -> Outcome[S]:
-        budget = self._processor.budget_seconds
-        began = self._monotonic()
-        tools = Tools(self._clock_ms, lambda: budget - (self._monotonic() - began))
-        fallback = self._processor.fallback
+        budget = _Budget(self._processor.budget_seconds, self._monotonic)
+        tools = Tools(self._clock_ms, budget.left_seconds)
+        handle = self._processor.handler.handle
         while True:
             attempts.count += 1
-            state = table.get(record.key) if table is not None else None
-            left = budget - (self._monotonic() - began)
+            if self.breaker.is_open and self._processor.fallback is None:
+                budget.pause(await self._wait_out())
+            if attempts.count > 1:
+                record = replace(record, attempt=attempts.count)
+            state = None if table is None else self._state(table, record.key)
+            # At least a moment, so that an attempt after a long outage can still succeed.
+            seconds = max(budget.left_seconds(), _SHORTEST_ATTEMPT_SECONDS)
             try:
-                # At least a moment, so that an attempt after a long outage can still succeed.
-                async with asyncio.timeout(max(left, 1.0)):
-                    tried = replace(record, attempt=attempts.count)
-                    outcome = await self._processor.handler.handle(tried, state, tools)
+                outcome: Outcome[S] = await within(seconds, cast(Any, handle(record, state, tools)))
+            except (RetryableError, OutageError, TimeoutError) as error:
+                self.breaker.failed(self._monotonic())
+                fallen_back = await self._after_failure(error, record, table, budget, attempts)
+                if fallen_back is not None:
+                    return fallen_back
             except (PoisonMessageError, FatalError):
                 raise
-            except (RetryableError, OutageError, TimeoutError) as error:
-                asked = error.retry_after_seconds if isinstance(error, RetryableError) else None
-                delay = self._backoff.delay_seconds(attempts.count, asked)
-                reason = str(error) or "the time budget was spent waiting"
-                spent = self._monotonic() - began + delay >= budget
-                if fallback is not None and (spent or isinstance(error, OutageError)):
-                    attempts.fallback = True
-                    return fallback(record, state, reason)
-                if spent and not isinstance(error, OutageError) and self._last_success > began:
-                    attempts.error_class = "retries_exhausted"
-                    raise PoisonMessageError(f"time budget of {budget:.0f} s spent: {reason}") from error
-                log.warning(
-                    "keyflow.retry processor=%s attempt=%d reason=%s",
-                    self._processor.name,
-                    attempts.count,
-                    reason,
-                )
-                await asyncio.sleep(delay)
             except Exception as error:
                 raise PoisonMessageError(_where(error)) from error
             else:
-                self._last_success = self._monotonic()
+                self._last_success = now = self._monotonic()
+                self.breaker.succeeded(now)
                 return outcome
+
+    async def _after_failure(
+        self,
+        error: RetryableError | OutageError | TimeoutError,
+        record: Record,
+        table: Table[S] | None,
+        budget: _Budget,
+        attempts: _Attempts,
+    ) -> Outcome[S] | None:
+        """Waits before the next attempt, or gives the outcome without one."""
+        fallback = self._processor.fallback
+        outage = isinstance(error, OutageError) or self.breaker.is_open
+        asked = error.retry_after_seconds if isinstance(error, RetryableError) else None
+        delay = self._backoff.delay_seconds(attempts.count, asked)
+        reason = str(error) or "the time budget was spent waiting"
+        spent = delay >= budget.left_seconds()
+        if fallback is not None and (spent or outage):
+            attempts.fallback = True
+            return fallback(record, self._state(table, record.key), reason)
+        if spent and not outage and self._last_success > budget.began:
+            attempts.error_class = "retries_exhausted"
+            raise PoisonMessageError(
+                f"time budget of {self._processor.budget_seconds:.0f} s spent: {reason}"
+            ) from error
+        name = self._processor.name
+        log.warning("keyflow.retry processor=%s attempt=%d reason=%s", name, attempts.count, reason)
+        await asyncio.sleep(delay)
+        return None
+
+    async def _wait_out(self) -> float:
+        """Waits until the breaker lets a call through; how long that took."""
+        began = self._monotonic()
+        while True:
+            now = self._monotonic()
+            delay = self.breaker.wait_seconds(now)
+            if delay <= 0:
+                return now - began
+            await asyncio.sleep(delay)
+
+    def _state(self, table: Table[S] | None, key: str) -> S | None:
+        try:
+            return None if table is None else table.get(key)
+        except Exception as error:
+            changelog = "" if table is None else table.changelog
+            raise FatalError(f"{changelog}: a state cannot be decoded: {_where(error)}") from error
+
+    # Effects
 
     async def _resume(
         self, result: EffectResult, item: Item, table: Table[S] | None, attempts: _Attempts
     ) -> Outcome[S]:
         handler = cast(ResumingHandler[S], self._processor.handler)
-        began = self._monotonic()
-        budget = self._processor.budget_seconds
-        tools = Tools(self._clock_ms, lambda: budget - (self._monotonic() - began))
-        attempts.resumed = True
+        budget = _Budget(self._processor.budget_seconds, self._monotonic)
+        tools = Tools(self._clock_ms, budget.left_seconds)
         count = 0
+        attempts.resumed = True
         while True:
             count += 1
-            state = table.get(item.key) if table is not None else None
             try:
-                return await handler.resume(result, item.key, state, tools)
+                return await handler.resume(result, item.key, self._state(table, item.key), tools)
             except (PoisonMessageError, FatalError):
                 raise
             except (RetryableError, OutageError) as error:
                 # The effect is done: its result must not be lost to a passing fault.
-                log.warning(
-                    "keyflow.resume_retry processor=%s attempt=%d reason=%s",
-                    self._processor.name,
-                    count,
-                    error,
-                )
+                name = self._processor.name
+                log.warning("keyflow.resume_retry processor=%s attempt=%d reason=%s", name, count, error)
                 await asyncio.sleep(self._backoff.delay_seconds(count, None))
             except Exception as error:
                 raise PoisonMessageError(_where(error)) from error
@@ -222,7 +206,7 @@ class RecordRunner(Generic[S]):
         function = self._processor.effects.get(effect.kind)
         if function is None:
             raise PoisonMessageError(f"no effect of the kind {effect.kind!r} is known to this version")
-        began = self._monotonic()
+        budget = _Budget(self._processor.budget_seconds, self._monotonic)
         attempt = 0
         while True:
             attempt += 1
@@ -237,8 +221,8 @@ class RecordRunner(Generic[S]):
             except (RetryableError, OutageError) as error:
                 asked = error.retry_after_seconds if isinstance(error, RetryableError) else None
                 delay = self._backoff.delay_seconds(attempt, asked)
-                spent = self._monotonic() - began + delay >= self._processor.budget_seconds
-                if spent and isinstance(error, RetryableError) and self._last_success > began:
+                spent = delay >= budget.left_seconds()
+                if spent and isinstance(error, RetryableError) and self._last_success > budget.began:
                     return EffectResult(effect, "failed", {"error": str(error)}, pending.maybe_repeated)
                 log.warning("keyflow.effect_retry kind=%s attempt=%d reason=%s", effect.kind, attempt, error)
                 # The earlier try may have arrived without an answer.
@@ -250,8 +234,20 @@ class RecordRunner(Generic[S]):
                 self._last_success = self._monotonic()
                 return EffectResult(effect, "done", value, pending.maybe_repeated)
 
-    def _encode(self, outcome: Outcome[S]) -> list[Write]:
-        return [self._write(emit) for emit in outcome.events]
+    # Outcomes
+
+    def _finished(self, item: Item, outcome: Outcome[S], table: Table[S] | None, attempts: _Attempts) -> Finished:
+        writes = [self._write(emit) for emit in outcome.events]
+        if table is not None and (outcome.state is not KEEP or outcome.effect is not None or attempts.resumed):
+            self._write_state(item, outcome, table, writes)
+        return Finished(
+            item,
+            item.offset if outcome.effect is None else None,
+            writes,
+            outcome.effect,
+            "fallback" if attempts.fallback else "outcome",
+            max(attempts.count, 1),
+        )
 
     def _write(self, emit: Emit) -> Write:
         try:
@@ -260,58 +256,58 @@ class RecordRunner(Generic[S]):
             raise
         except Exception as error:
             raise PoisonMessageError(f"output for {emit.topic} breaks its schema: {type(error).__name__}") from error
-        if value is not None and len(value) > self._max_message_bytes:
-            raise PoisonMessageError(
-                f"output for {emit.topic} has {len(value)} bytes, more than the {self._max_message_bytes} allowed"
-            )
-        return Write(emit.topic, emit.key.encode(), value, emit.headers)
+        return self._checked(Write(emit.topic, emit.key.encode(), value, emit.headers), "output for")
 
-    def _finished(
-        self, item: Item, outcome: Outcome[S], writes: list[Write], attempts: _Attempts, *, last: bool
-    ) -> Finished:
-        return Finished(
-            source=item.source,
-            offset=item.offset if last else None,
-            key=item.key,
-            writes=writes,
-            state=outcome.state,
-            effect=outcome.effect,
-            clears_effect=attempts.resumed,
-            changelog=self._processor.state.changelog if self._processor.state else None,
-            kind="fallback" if attempts.fallback else "outcome",
-            attempts=max(attempts.count, 1),
-        )
+    def _write_state(self, item: Item, outcome: Outcome[S], table: Table[S], writes: list[Write]) -> None:
+        spec = self._processor.state
+        assert spec is not None
+        state = outcome.state
+        try:
+            data = table.raw(item.key) if state is KEEP else None if state is None else spec.encode(state)
+            entry = Entry(data, outcome.effect, self._clock_ms())
+            value = encode_entry(entry)
+        except Exception as error:
+            raise PoisonMessageError(f"the state cannot be encoded: {type(error).__name__}") from error
+        write = Write(spec.changelog, item.key.encode(), value, (), item.assignment.partition)
+        writes.append(self._checked(write, "state in"))
+        # Nothing of the outcome can fail any more: the key's next record may see it.
+        table.put(item.key, entry)
+
+    def _checked(self, write: Write, what: str) -> Write:
+        if write.size_bytes > self._max_message_bytes:
+            raise PoisonMessageError(
+                f"{what} {write.topic} has {write.size_bytes} bytes, more than the {self._max_message_bytes} allowed"
+            )
+        return write
 
     def _dead_letter(
-        self, item: Item, record: Record | None, error: PoisonMessageError, attempts: _Attempts
+        self, item: Item, record: Record | None, error: PoisonMessageError, table: Table[S] | None, attempts: _Attempts
     ) -> Finished:
-        cause = error.__cause__
-        base = item.failed or _effect_as_failed(item)
         failed = replace(
-            base,
+            item.as_failed(),
             error_class=attempts.error_class,
-            error_type=type(cause or error).__name__,
+            error_type=type(error.__cause__ or error).__name__,
             reason=error.reason,
             attempts=max(attempts.count, 1),
             raw_output=error.raw_output,
         )
-        log.error("keyflow.dead_letter processor=%s topic=%s offset=%d class=%s reason=%s",
-                  self._processor.name, failed.topic, failed.offset, failed.error_class, failed.reason)  # fmt: skip
-        emits = [self._processor.dead_letter(failed)]
-        if self._processor.on_poison is not None:
-            emits += self._processor.on_poison(failed, record)
-        return Finished(
-            source=item.source,
-            offset=item.offset,
-            key=item.key,
-            writes=[self._write_unbounded(emit) for emit in emits],
-            clears_effect=attempts.resumed or item.effect is not None,
-            changelog=self._processor.state.changelog if self._processor.state else None,
-            kind="dead_letter",
-            attempts=failed.attempts,
-        )
+        log.error("keyflow.dead_letter processor=%s topic=%s partition=%d offset=%d class=%s reason=%s",
+                  self._processor.name, failed.topic, failed.partition, failed.offset, failed.error_class,
+                  failed.reason)  # fmt: skip
+        try:
+            letter = self._unchecked(self._processor.dead_letter(failed))
+            if letter.size_bytes > self._max_message_bytes + DEAD_LETTER_ROOM_BYTES:
+                letter = self._unchecked(self._processor.dead_letter(replace(failed, raw_output=None)))
+            more = self._processor.on_poison(failed, record) if self._processor.on_poison is not None else ()
+            writes = [letter, *(self._write(emit) for emit in more)]
+            if table is not None and (attempts.resumed or item.effect is not None):
+                self._write_state(item, Outcome(), table, writes)
+        except Exception as second:
+            place = f"{failed.topic}/{failed.partition}/{failed.offset}"
+            raise FatalError(f"the dead letter of {place} cannot be written: {_where(second)}") from second
+        return Finished(item, item.offset, writes, kind="dead_letter", attempts=failed.attempts)
 
-    def _write_unbounded(self, emit: Emit) -> Write:
+    def _unchecked(self, emit: Emit) -> Write:
         # Whatever could be read can be written: topics of dead letters take larger records than others.
         return Write(emit.topic, emit.key.encode(), self._processor.encode(emit.topic, emit.value), emit.headers)
 
@@ -324,9 +320,22 @@ class _Attempts:
     error_class: str = "poison"
 
 
-def _effect_as_failed(item: Item) -> FailedRecord:
-    topic, partition = item.source
-    return FailedRecord(topic, partition, -1, 0, item.key.encode(), None, ())
+class _Budget:
+    """A record's time, monotonic from its first attempt; an outage that is waited out does not count."""
+
+    __slots__ = ("_monotonic", "_paused", "_seconds", "began")
+
+    def __init__(self, seconds: float, monotonic: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._monotonic = monotonic
+        self._paused = 0.0
+        self.began = monotonic()
+
+    def pause(self, seconds: float) -> None:
+        self._paused += seconds
+
+    def left_seconds(self) -> float:
+        return self._seconds + self._paused - (self._monotonic() - self.began)
 
 
 def _where(error: Exception) -> str:

@@ -1,7 +1,8 @@
 """Per-key state: a table per partition in memory, and its entries in a compacted changelog.
 
 An entry is one line of JSON (the pending effect, if any, and when it was written), then the state as the
-processor encodes it. An entry without state and effect is a tombstone.
+processor encodes it. An entry without state and effect is a tombstone. The state is kept as bytes: memory stays
+small, a restore does not decode, and an attempt that fails cannot leave half of its changes in the table.
 """
 
 from __future__ import annotations
@@ -9,28 +10,31 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Generic, TypeVar
+from itertools import islice
+from typing import Any, Final, Generic, TypeVar
 
 from keyflow.types import Effect, StateSpec
 
 S = TypeVar("S")
 
+_EFFECT_MARK: Final = b'"effect"'
+
 
 @dataclass(slots=True)
-class Entry(Generic[S]):
+class Entry:
     """What is known of one key."""
 
-    state: S | None
+    state: bytes | None
     effect: Effect | None
     written_ms: int
 
 
 class Table(Generic[S]):
-    """The keys of one partition."""
+    """The keys of one partition, the one written longest ago first."""
 
     def __init__(self, spec: StateSpec[S]) -> None:
         self._spec = spec
-        self._entries: dict[str, Entry[S]] = {}
+        self._entries: dict[str, Entry] = {}
 
     @property
     def changelog(self) -> str:
@@ -41,18 +45,20 @@ class Table(Generic[S]):
         return len(self._entries)
 
     def get(self, key: str) -> S | None:
-        """The key's state, None when there is none."""
+        """A fresh copy of the key's state, None when there is none."""
+        entry = self._entries.get(key)
+        return None if entry is None or entry.state is None else self._spec.decode(entry.state)
+
+    def raw(self, key: str) -> bytes | None:
+        """The key's state as bytes."""
         entry = self._entries.get(key)
         return entry.state if entry else None
 
-    def put(self, key: str, state: S | None, effect: Effect | None, now_ms: int) -> bytes | None:
-        """Sets the key's state and pending effect; the changelog's bytes for it, None for a tombstone."""
-        if state is None and effect is None:
-            self._entries.pop(key, None)
-            return None
-        entry = Entry(state, effect, now_ms)
-        self._entries[key] = entry
-        return encode_entry(entry, self._spec)
+    def put(self, key: str, entry: Entry) -> None:
+        """Sets what is known of a key; an entry without state and effect forgets it."""
+        self._entries.pop(key, None)
+        if entry.state is not None or entry.effect is not None:
+            self._entries[key] = entry
 
     def restore(self, key: str, value: bytes | None) -> None:
         """Applies one changelog record.
@@ -60,42 +66,52 @@ class Table(Generic[S]):
         Raises:
             ValueError: The bytes are not an entry.
         """
-        if value is None:
-            self._entries.pop(key, None)
-        else:
-            self._entries[key] = decode_entry(value, self._spec)
+        self._entries.pop(key, None)
+        if value is not None:
+            self._entries[key] = decode_entry(value)
 
     def pending(self) -> Iterator[tuple[str, Effect]]:
         """Keys whose effect was decided and has no committed result."""
-        for key, entry in list(self._entries.items()):
+        for key, entry in self._entries.items():
             if entry.effect is not None:
                 yield key, entry.effect
 
-    def expired(self, now_ms: int) -> list[str]:
-        """Keys that nobody wrote for longer than the table keeps them."""
+    def expired(self, now_ms: int, most: int) -> list[str]:
+        """At most so many keys that nobody wrote for longer than the table keeps them, the oldest first."""
         if self._spec.ttl_seconds is None:
             return []
         oldest = now_ms - int(self._spec.ttl_seconds * 1000)
-        return [key for key, entry in self._entries.items() if entry.written_ms < oldest and entry.effect is None]
+        found = []
+        for key, entry in islice(self._entries.items(), most):
+            if entry.written_ms >= oldest:
+                break
+            if entry.effect is None:
+                found.append(key)
+        return found
 
 
-def encode_entry(entry: Entry[S], spec: StateSpec[S]) -> bytes:
-    """The changelog's bytes of an entry."""
-    meta: dict[str, Any] = {"at": entry.written_ms}
-    if entry.effect is not None:
-        meta["effect"] = {**asdict(entry.effect), "payload": dict(entry.effect.payload)}
-    if entry.state is None:
-        return json.dumps(meta).encode()
-    return json.dumps(meta).encode() + b"\n" + spec.encode(entry.state)
+def encode_entry(entry: Entry) -> bytes | None:
+    """The changelog's bytes of an entry; None is a tombstone."""
+    if entry.state is None and entry.effect is None:
+        return None
+    if entry.effect is None:
+        head = b'{"at": %d}' % entry.written_ms
+    else:
+        effect: dict[str, Any] = {**asdict(entry.effect), "payload": dict(entry.effect.payload)}
+        head = json.dumps({"at": entry.written_ms, "effect": effect}).encode()
+    return head if entry.state is None else head + b"\n" + entry.state
 
 
-def decode_entry(value: bytes, spec: StateSpec[S]) -> Entry[S]:
+def decode_entry(value: bytes) -> Entry:
     """Reads what `encode_entry` wrote.
 
     Raises:
         ValueError: It is something else.
     """
-    head, separator, body = value.partition(b"\n")
-    meta = json.loads(head)
-    effect = Effect(**meta["effect"]) if "effect" in meta else None
-    return Entry(spec.decode(body) if separator else None, effect, int(meta["at"]))
+    head, separator, state = value.partition(b"\n")
+    try:
+        meta = json.loads(head)
+        effect = Effect(**meta["effect"]) if _EFFECT_MARK in head and "effect" in meta else None
+        return Entry(state if separator else None, effect, int(meta["at"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a changelog entry: {type(error).__name__}") from error

@@ -1,0 +1,58 @@
+"""When to commit and how long to wait for records: at once when idle, in batches when busy. Pure: time is given."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_IDLE_POLL_SECONDS: Final = 0.25
+_SHORTEST_POLL_SECONDS: Final = 0.002
+_LONGEST_POLL_SECONDS: Final = 0.05
+_BUSY_RECORDS: Final = 32
+_BUSY_FACTOR: Final = 5.0
+_QUIET_FACTOR: Final = 0.25
+_LONGEST_GAP_SECONDS: Final = 0.25
+
+
+class Pace:
+    """The rhythm of one engine.
+
+    A transaction costs about the same for one record and for hundreds. So after a small commit the next one waits a
+    quarter of the time that it took, and after a large one five times as long: a slow broker and a high load make
+    larger batches by themselves, and the first record after a pause is committed at once.
+
+    Args:
+        interval_seconds: Shortest time between the end of a commit and the next one.
+    """
+
+    def __init__(self, interval_seconds: float, now: float) -> None:
+        self._interval_seconds = interval_seconds
+        self._next_commit = now
+        self._active_at = now
+
+    def committed(self, now: float, took_seconds: float, outcomes: int) -> None:
+        """A commit went through."""
+        factor = _BUSY_FACTOR if outcomes > _BUSY_RECORDS else _QUIET_FACTOR
+        gap = min(max(took_seconds * factor, self._interval_seconds), _LONGEST_GAP_SECONDS)
+        self._next_commit = now + gap
+        self._active_at = now
+
+    def active(self, now: float) -> None:
+        """Records came in or were finished."""
+        self._active_at = now
+
+    def commit_due(self, now: float) -> bool:
+        """Whether what is ready should be committed now."""
+        return now >= self._next_commit
+
+    def poll_seconds(self, now: float, *, in_flight: bool, ready: bool, saturated: bool) -> float:
+        """How long to wait for records.
+
+        While handlers run, a tenth of the time for which nothing has happened: what a handler gains later by
+        waking the engine at once is small beside what it took already. When keys wait for a slot as well, new
+        records are in no hurry.
+        """
+        if not in_flight and not ready:
+            return _IDLE_POLL_SECONDS
+        quiet = (now - self._active_at) / 10.0
+        wait = _LONGEST_POLL_SECONDS if saturated else min(max(quiet, _SHORTEST_POLL_SECONDS), _LONGEST_POLL_SECONDS)
+        return min(wait, max(self._next_commit - now, 0.0)) if ready else wait

@@ -1,0 +1,106 @@
+"""One transaction: outputs, state, dead letters and offsets, all or nothing. Kafka thread only."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from keyflow.config import EngineConfig
+from keyflow.errors import FatalError, RetryableError
+from keyflow.kafka_errors import FENCED, translated
+from keyflow.work import CommitBatch, Write
+
+log = logging.getLogger(__name__)
+
+_CALL_SECONDS: Final = 10.0
+_OPEN_OUTCOME_SECONDS: Final = 60.0
+
+
+class Transactions:
+    """The transactional producer of one slot."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self.producer = Producer(config.producer())
+
+    def fence(self) -> None:
+        """Fences whoever had this slot before; its open transaction is aborted.
+
+        Raises:
+            KafkaException: The coordinator does not answer.
+        """
+        self.producer.init_transactions(30.0)
+
+    def commit(self, batch: CommitBatch, consumer: Consumer) -> None:
+        """Commits the batch.
+
+        Raises:
+            RetryableError: The transaction was aborted: try the same outcomes again.
+            FatalError: Another process has this slot, or the broker refuses for good.
+        """
+        offsets = [
+            TopicPartition(topic, partition, offset, metadata)
+            for (topic, partition), (offset, metadata) in batch.offsets.items()
+        ]
+        try:
+            self.producer.begin_transaction()
+            for write in batch.writes:
+                self._produce(write)
+            # Read here, in the consumer's own thread, at every commit: cached metadata is stale after a rebalance.
+            self._repeated(self.producer.send_offsets_to_transaction, offsets, consumer.consumer_group_metadata())
+            self._repeated(self.producer.commit_transaction)
+        except KafkaException as error:
+            self._abort(error.args[0])
+
+    def _produce(self, write: Write) -> None:
+        kwargs: dict[str, Any] = {} if write.partition < 0 else {"partition": write.partition}
+        if write.headers:
+            kwargs["headers"] = list(write.headers)
+        deadline = time.monotonic() + _OPEN_OUTCOME_SECONDS
+        while True:
+            try:
+                self.producer.produce(write.topic, value=write.value, key=write.key, **kwargs)
+            except BufferError as error:
+                if time.monotonic() > deadline:
+                    raise KafkaException(KafkaError(KafkaError._QUEUE_FULL)) from error
+                self.producer.poll(0.1)
+            else:
+                return
+
+    def _repeated(self, call: Any, *args: Any) -> None:
+        # After a retriable error (a time-out, say) the outcome is open: only the same call again can tell.
+        deadline = time.monotonic() + _OPEN_OUTCOME_SECONDS
+        while True:
+            try:
+                call(*args, _CALL_SECONDS)
+            except KafkaException as error:
+                cause = error.args[0]
+                if not cause.retriable() or cause.txn_requires_abort():
+                    raise
+                if time.monotonic() > deadline:
+                    raise FatalError(
+                        f"a transaction's outcome stayed unknown for {_OPEN_OUTCOME_SECONDS:.0f} s ({cause.name()}): "
+                        "start again, the restart finds out"
+                    ) from error
+                log.warning("keyflow.commit_repeat code=%s", cause.name())
+            else:
+                return
+
+    def _abort(self, error: KafkaError) -> None:
+        if error.code() in FENCED:
+            raise FatalError(
+                f"another process uses the slot {self._config.transactional_id!r}: give every instance its own"
+            )
+        if error.fatal():
+            raise FatalError(f"the transaction failed for good: {error.str()}")
+        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            raise FatalError(
+                f"the broker takes no record of {self._config.max_message_bytes} bytes: "
+                "raise the topics' max.message.bytes or lower max_message_bytes"
+            )
+        with translated("aborting a transaction"):
+            self.producer.abort_transaction(15.0)
+        raise RetryableError(f"the transaction was aborted: {error.name()}")
