@@ -1,8 +1,11 @@
 """Whatever goes wrong at Intercom comes out as one of the engine's failure classes."""
 
+import json
+
 import httpx
 import pytest
 from floodgate.intercom import IntercomClient, IntercomRefusedError, IntercomSettings, IntercomUnavailableError
+from floodgate.intercom.surrogates import without_lone_surrogates
 from keyflow.errors import FatalError, PoisonMessageError, RetryableError
 
 NOW = 1_795_000_000.0
@@ -164,3 +167,10 @@ async def test_an_id_cannot_leave_its_place_in_the_path():
     with pytest.raises(IntercomRefusedError):
         await client_answering(answer).get_conversation("../me?x=")
     assert paths[0].startswith(b"/conversations/..%2Fme%3Fx%3D")
+
+
+def test_half_of_an_emoji_is_replaced_and_whole_ones_stay() -> None:
+    cut = b'{"body": "cut \\ud83d, whole \\ud83d\\ude00", "n": 1}'
+    assert json.loads(without_lone_surrogates(cut)) == {"body": "cut \ufffd, whole \U0001f600", "n": 1}
+    assert without_lone_surrogates(b'{"plain": true}') == b'{"plain": true}'
+    assert without_lone_surrogates(b"\\ud83d not json") == b"\\ud83d not json"

@@ -165,7 +165,8 @@ async def test_a_call_that_is_cancelled_while_it_waits_loses_no_slot() -> None:
 async def test_tokens_are_reserved_and_corrected_by_what_was_used() -> None:
     now = [0.0]
     limiter = AdaptiveLimiter(tokens_per_minute=6000, monotonic=lambda: now[0])
-    await limiter.acquire(5000)
+    # The burst is two seconds' worth, 200: this goes 50 into debt, which is half a second.
+    await limiter.acquire(250)
     waiting = asyncio.create_task(limiter.acquire(100))
     await asyncio.sleep(0)
     assert not waiting.done()

@@ -22,7 +22,7 @@ class KafkaSettings(BaseSettings):
     instance: str = Field(default="0", description="Stable name of this instance's slot.")
     max_in_flight: int = 256
     commit_interval_seconds: float = Field(
-        default=0.02, ge=0, description="Shortest time between two commits; longer means fewer transactions."
+        default=0.005, ge=0, description="Shortest time between two commits; longer means fewer transactions."
     )
     client: dict[str, str | int | bool] = Field(
         default={}, description="Further librdkafka settings as JSON: TLS, SASL and the like."

@@ -36,6 +36,7 @@ from floodgate.intercom.models import (
 )
 from floodgate.intercom.search import Query
 from floodgate.intercom.settings import API_VERSION, IntercomSettings
+from floodgate.intercom.surrogates import without_lone_surrogates
 
 MAX_PER_PAGE: Final = 150
 M = TypeVar("M", bound=BaseModel)
@@ -291,7 +292,7 @@ class IntercomClient:
             response = await self._http.request(method, path, params=query, json=body)
         raise_for_answer(call, response, changes_something=changes, wall_clock=self._wall_clock)
         try:
-            return answer.model_validate_json(response.content)
+            return answer.model_validate_json(without_lone_surrogates(response.content))
         except ValidationError as error:
             places = sorted({".".join(str(part) for part in e["loc"]) for e in error.errors()})
             message = f"intercom: {call}: the answer is not a {answer.__name__}: {', '.join(places[:5])}"
