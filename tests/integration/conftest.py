@@ -26,6 +26,8 @@ def stack_env(local_stack: Stack) -> Iterator[dict[str, str]]:
     env = local_stack.env()
     before = dict(os.environ)
     os.environ.update(env)
+    # Every test's service has a group of its own on state topics that they share.
+    os.environ["FLOODGATE_KAFKA_START_OVER"] = "1"
     yield env
     os.environ.clear()
     os.environ.update(before)

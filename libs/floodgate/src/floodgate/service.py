@@ -333,6 +333,7 @@ def _engine_config(settings: KafkaSettings, name: str) -> EngineConfig:
         instance=settings.instance,
         max_in_flight=settings.max_in_flight,
         commit_interval_seconds=settings.commit_interval_seconds,
+        start_over=settings.start_over,
         client=settings.client,
     )
 

@@ -21,6 +21,9 @@ class KafkaSettings(BaseSettings):
     group_prefix: str = Field(default="floodgate.", description="Put before a processor's name to make its group.")
     instance: str = Field(default="0", description="Stable name of this instance's slot.")
     max_in_flight: int = 256
+    start_over: bool = Field(
+        default=False, description="Accept a group without offsets beside state that is there: a new group, meant so."
+    )
     commit_interval_seconds: float = Field(
         default=0.005, ge=0, description="Shortest time between two commits; longer means fewer transactions."
     )

@@ -27,6 +27,8 @@ class EngineConfig:
         stop_deadline_seconds: How long a stop waits for records in flight, all steps together.
         revoke_deadline_seconds: How long a rebalance waits for records in flight; the group waits with it.
         restore_deadline_seconds: A restore without any progress for so long is fatal.
+        start_over: Accept state beside which the group has no committed offset (a new group on an old table, meant
+            so); without it that is fatal, because every input would be handled again.
         max_message_bytes: Larger outputs are poison of the record that made them (Kafka's message.max.bytes).
         client: Further librdkafka settings for all clients (security, say).
     """
@@ -41,6 +43,7 @@ class EngineConfig:
     stop_deadline_seconds: float = 20.0
     revoke_deadline_seconds: float = 3.0
     restore_deadline_seconds: float = 60.0
+    start_over: bool = False
     max_message_bytes: int = 1_000_000
     transaction_timeout_ms: int = 15_000
     session_timeout_ms: int = 10_000

@@ -127,11 +127,11 @@ def restored(
         try:
             ends = reader.ends(set(tables))
             for partition, (low, high) in ends.items():
-                if high > low and not committed[partition]:
+                if high > low and not committed[partition] and not config.start_over:
                     raise FatalError(
                         f"{changelog}/{partition} holds state, but the group {config.group_id!r} has no committed "
                         "offset there: every input would be handled again. Set the group's offsets to where it was "
-                        "(or to the end), or delete the changelog's records to begin anew"
+                        "(or to the end), delete the changelog's records to begin anew, or allow it (start_over)"
                     )
             reader.restore(tables, ends)
         except KafkaException as error:
