@@ -11,7 +11,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 TYPED := $(addsuffix /src,$(ROOMS))
 
-.PHONY: help setup up down status demo test check lint types unit contract integration e2e format catalogue schemas lock clean
+.PHONY: help setup up down status demo test check lint types unit contract integration e2e faults format catalogue schemas lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
@@ -71,6 +71,9 @@ integration: $(READY) ## Integration tests on the real local stack
 
 e2e: $(READY) ## The demo as a test
 	@$(BIN)/pytest -q tests/e2e
+
+faults: $(READY) ## Crashes in their worst moment; long, not part of `make test`
+	@$(BIN)/pytest -q tests/faults
 
 format: $(READY) ## Format and fix what can be fixed
 	@$(BIN)/ruff check -q --fix .
