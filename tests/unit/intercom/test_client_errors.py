@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 from floodgate.intercom import IntercomClient, IntercomRefusedError, IntercomSettings, IntercomUnavailableError
-from floodgate.intercom.surrogates import without_lone_surrogates
+from floodgate.surrogates import without_lone_surrogates
 from keyflow.errors import FatalError, PoisonMessageError, RetryableError
 
 NOW = 1_795_000_000.0

@@ -36,7 +36,7 @@ from floodgate.intercom.models import (
 )
 from floodgate.intercom.search import Query
 from floodgate.intercom.settings import API_VERSION, IntercomSettings
-from floodgate.intercom.surrogates import without_lone_surrogates
+from floodgate.surrogates import without_lone_surrogates
 
 MAX_PER_PAGE: Final = 150
 M = TypeVar("M", bound=BaseModel)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
-from typing import Any, Final
+from typing import Any
+
+from floodgate.surrogates import load_text
 
 from ingest.domain.errors import document_error
-
-_SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
-_LONE_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
 def load_json(data: bytes | str) -> Any:
@@ -20,10 +18,7 @@ def load_json(data: bytes | str) -> Any:
     """
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
-        document = json.loads(text)
-        if _SURROGATE_ESCAPE.search(text):
-            written = json.dumps(document, ensure_ascii=False)
-            document = json.loads(_LONE_SURROGATES.sub("\ufffd", written))
+        document = load_text(text)
     except UnicodeDecodeError as error:
         raise document_error("document", f"not UTF-8 at byte {error.start}") from error
     except json.JSONDecodeError as error:
