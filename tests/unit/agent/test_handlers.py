@@ -12,7 +12,7 @@ from agent.domain.slots import read_yes_no
 from floodgate.events import Decision, Escalation, MessageKind, Priority, Reply
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from keyflow import Effect, EffectResult, FailedRecord, Record
+from keyflow import Effect, EffectResult, FailedRecord, Outcome, Record
 from keyflow.errors import OutageError, PoisonMessageError, RetryableError
 
 
@@ -182,30 +182,33 @@ def failed(topic="support.verdicts", key=b"intercom:1"):
 
 def test_a_poisoned_record_leaves_its_conversation_with_a_human(chat):
     handler = chat("refund_order").handler
-    [emit] = handler.on_poison(failed(), None)
+    [emit] = handler.on_poison(failed(), None, None).events
     assert (emit.value.reason_code, emit.value.channel, emit.key) == ("poison", "intercom", "intercom:1")
-    assert handler.on_poison(failed(), None) == handler.on_poison(failed(), None)
+    assert handler.on_poison(failed(), None, None) == handler.on_poison(failed(), None, None)
     talk = chat("refund_order")
     record = Record("support.verdicts", 0, 5, "intercom:1", talk.verdict("refund"))
-    assert handler.on_poison(failed(), record)[0].value.team == "tickets"
+    assert handler.on_poison(failed(), record, None).events[0].value.team == "tickets"
 
 
-async def test_the_run_of_a_poisoned_record_ends_with_the_firewalls_next_verdict(chat):
+async def test_the_run_of_a_poisoned_record_ends_at_once_and_the_rest_is_the_humans(chat):
     talk = chat("refund_order")
     await talk.say("refund please")
-    poisoned = Record("support.verdicts", 0, 5, "intercom:1", talk.verdict("\x00"))
-    assert talk.handler.on_poison(failed(), poisoned)[0].value.reason_code == "poison"
-    await talk.receive(talk.verdict("yes", decision=Decision.PASS))
+    asked = talk.verdict("\x00")
+    outcome = talk.handler.on_poison(failed(), Record("support.verdicts", 0, 5, "intercom:1", asked), talk.state)
+    assert outcome.events[0].value.reason_code == "poison"
+    talk.state = outcome.state
+    assert (talk.state.run, talk.state.case, talk.state.handed_over) == (None, None, True)
+    await talk.receive(talk.verdict("yes"))
     assert talk.state.run is None
     assert talk.actions == []
 
 
 def test_records_that_others_answer_for_are_not_handed_over_again(chat):
     talk = chat("refund_order")
-    assert talk.handler.on_poison(failed("support.messages"), None) == ()
-    assert talk.handler.on_poison(failed(key=None), None) == ()
+    assert talk.handler.on_poison(failed("support.messages"), None, None) == Outcome()
+    assert talk.handler.on_poison(failed(key=None), None, None) == Outcome()
     record = Record("support.verdicts", 0, 5, "intercom:1", talk.verdict("x", decision=Decision.ESCALATE))
-    assert talk.handler.on_poison(failed(), record) == ()
+    assert talk.handler.on_poison(failed(), record, None) == Outcome()
 
 
 async def test_an_action_of_a_workflow_that_changed_meanwhile_is_told_to_a_human(chat, real_catalogue):

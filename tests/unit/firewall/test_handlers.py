@@ -17,7 +17,7 @@ from floodgate.events import (
     Reply,
     derive_event_id,
 )
-from keyflow import KEEP, FailedRecord, OutageError, PoisonMessageError, RetryableError
+from keyflow import KEEP, FailedRecord, OutageError, Outcome, PoisonMessageError, RetryableError
 
 
 async def test_a_message_on_its_right_path_with_a_workflow_is_automated(ask, message, answer):
@@ -279,16 +279,16 @@ def _failed(**changes):
 
 
 async def test_a_poisoned_message_is_handed_over_as_well(handler, record, message):
-    verdict, escalation = (emit.value for emit in handler.on_poison(_failed(), record(message())))
+    verdict, escalation = (emit.value for emit in handler.on_poison(_failed(), record(message()), None).events)
     assert verdict.screened is False
     assert escalation.reason_code == "poison"
 
 
 async def test_an_unreadable_message_is_handed_over_by_its_key(handler):
-    (emit,) = handler.on_poison(_failed(), None)
+    (emit,) = handler.on_poison(_failed(), None, None).events
     assert (emit.topic, emit.key) == ("support.escalations", "intercom:77")
     assert (emit.value.channel, emit.value.reason_code) == ("intercom", "poison")
-    assert handler.on_poison(_failed(topic="support.replies"), None) == ()
+    assert handler.on_poison(_failed(topic="support.replies"), None, None) == Outcome()
 
 
 async def test_a_broken_answer_does_not_hide_an_emergency(ask, message, model):

@@ -133,10 +133,31 @@ async def test_an_output_that_is_too_large_poisons_only_its_own_record() -> None
 
 async def test_poison_may_lead_to_more_than_a_dead_letter() -> None:
     subject = processor(
-        Scripted(PoisonMessageError("no")), on_poison=lambda failed, record: [Emit("help", "k", record is not None)]
+        Scripted(PoisonMessageError("no")),
+        on_poison=lambda failed, record, state: Outcome([Emit("help", "k", [record is not None, state])], 6),
     )
-    [finished] = await outcomes(subject)
-    assert [write.topic for write in finished.writes] == ["dead", "help"]
+    table: Table[int] = Table(STATE)
+    table.restore("k", b'{"at": 1}\n5')
+    [finished] = await outcomes(subject, table=table)
+    assert [write.topic for write in finished.writes] == ["dead", "help", "changelog"]
+    assert finished.writes[1].value == b"[true, 5]"
+    assert table.get("k") == 6
+
+
+async def test_a_poisoned_record_may_clear_its_keys_state_also_when_it_cannot_be_decoded() -> None:
+    table: Table[int] = Table(STATE)
+    table.restore("k", b'{"at": 1}\n5')
+    subject = processor(Scripted(Outcome()), on_poison=lambda failed, record, state: Outcome([], None))
+    [finished] = await outcomes(subject, item(b"not json"), table=table)
+    assert finished.writes[1].value is None
+    assert len(table) == 0
+
+
+async def test_a_dead_letter_decides_no_effect() -> None:
+    effect = Effect("pay", "key-1", {})
+    subject = processor(Scripted(PoisonMessageError("no")), on_poison=lambda *_: Outcome([], 5, effect))
+    with pytest.raises(FatalError, match=r"on_poison decided the effect 'pay'.*return events and state alone"):
+        await outcomes(subject)
 
 
 async def test_an_outage_leads_to_the_fallback_and_never_to_a_dead_letter() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keyflow import Effect, StateSpec
 from keyflow.pace import Pace
+from keyflow.parking import Parked
 from keyflow.table import Entry, Table, decode_entry, encode_entry
 from keyflow.within import within
 
@@ -18,17 +19,24 @@ effects = st.none() | st.builds(
 )
 
 
-@given(st.none() | st.binary(), effects, st.integers(0, 2**45))
-def test_an_entry_reads_back_as_it_was_written(state: bytes | None, effect: Effect | None, at_ms: int) -> None:
-    value = encode_entry(Entry(state, effect, at_ms))
-    if state is None and effect is None:
+numbers = st.none() | st.builds(Parked, st.integers(0, 2**31), st.integers(0, 2**31))
+
+
+@given(st.none() | st.binary(), effects, st.integers(0, 2**45), numbers)
+def test_an_entry_reads_back_as_it_was_written(
+    state: bytes | None, effect: Effect | None, at_ms: int, parked: Parked | None
+) -> None:
+    value = encode_entry(Entry(state, effect, at_ms, parked))
+    if state is None and effect is None and parked is None:
         assert value is None
     else:
         assert value is not None
-        assert decode_entry(value) == Entry(state, effect, at_ms)
+        assert decode_entry(value) == Entry(state, effect, at_ms, parked)
 
 
-@pytest.mark.parametrize("value", [b"", b"[]", b"{}\nstate", b'{"at": null}', b'{"at": 1, "effect": 3}'])
+@pytest.mark.parametrize(
+    "value", [b"", b"[]", b"{}\nstate", b'{"at": null}', b'{"at": 1, "effect": 3}', b'{"at": 1, "parked": [1]}']
+)
 def test_what_is_no_entry_is_refused(value: bytes) -> None:
     with pytest.raises(ValueError):
         decode_entry(value)
@@ -51,9 +59,21 @@ def test_keys_expire_the_oldest_first_a_few_at_a_time_and_never_with_an_effect_p
     for number in range(10):
         table.put(f"key-{number}", Entry(b"x", Effect("e", "i", {}) if number == 1 else None, number * 1000))
     table.put("key-0", Entry(b"y", None, 10_000))
-    assert table.expired(15_500, 3) == ["key-2", "key-3"]
+    assert table.expired(15_500, 3) == ["key-2", "key-3", "key-4"]
     assert table.expired(15_500, 100) == [f"key-{number}" for number in range(2, 6)]
     assert table.expired(9_000, 100) == []
+
+
+def test_a_parked_key_does_not_expire_and_does_not_keep_others_from_it() -> None:
+    table: Table[str] = Table(SPEC)
+    for number in range(5):
+        table.put(f"key-{number}", Entry(b"x", None, number, Parked(0, 2) if number < 3 else None))
+    assert table.parked_keys == 3
+    assert table.expired(100_000, 2) == ["key-3", "key-4"]
+    table.put("key-0", Entry(b"x", None, 9))
+    table.put("key-1", Entry(None, None, 9))
+    assert table.parked_keys == 1
+    assert table.expired(100_000, 9) == ["key-3", "key-4", "key-0"]
 
 
 def test_the_first_record_after_a_pause_is_committed_at_once_and_a_load_in_batches() -> None:

@@ -92,10 +92,11 @@ def make_processor(
     state_ttl_seconds: float | None = None,
     effects: Mapping[str, EffectFunction] | None = None,
     fallback: Callable[[Record, Any, str], Outcome[Any]] | None = None,
-    on_poison: Callable[[FailedRecord, Record | None], Sequence[Emit]] | None = None,
+    on_poison: Callable[[FailedRecord, Record | None, Any], Outcome[Any]] | None = None,
     budget_seconds: float = 120.0,
     versions: Mapping[str, str] | None = None,
     decode: Callable[[str, bytes], Any] | None = None,
+    parking: bool = False,
 ) -> Processor[Any]:
     """A processor with the project's wire format, state as JSON of a pydantic model, and dead letters.
 
@@ -117,6 +118,7 @@ def make_processor(
         fallback=fallback,
         budget_seconds=budget_seconds,
         redrive_topic=f"support.{name}.redrive" if f"support.{name}.redrive" in topics() else None,
+        parking=parking,
     )
 
 

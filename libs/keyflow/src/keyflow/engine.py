@@ -192,6 +192,8 @@ class Engine(Generic[S]):
         self.status.assigned = sum(len(assignment.trackers) for assignment in self._assignments.values())
         self.status.in_flight = len(self._workers)
         self.status.paused = len(self._paused)
+        tables = [assignment.table for assignment in self._assignments.values() if assignment.table is not None]
+        self.status.parked = sum(table.parked_keys for table in tables)
 
     # Handling. A worker is a task that handles one item after the other: a task per item costs as much as all else.
 

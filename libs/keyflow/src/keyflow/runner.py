@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, Generic, TypeVar, cast
 
 from keyflow.breaker import CircuitBreaker
-from keyflow.config import DEAD_LETTER_ROOM_BYTES
 from keyflow.errors import FatalError, OutageError, PoisonMessageError, RetryableError
+from keyflow.outcomes import Attempts, Outcomes, state_of, where
+from keyflow.parking import check
 from keyflow.retry import Backoff
-from keyflow.table import Entry, Table, encode_entry
+from keyflow.table import Table
 from keyflow.types import (
-    KEEP,
     EffectResult,
-    Emit,
     Outcome,
     PendingEffect,
     Processor,
@@ -27,7 +25,7 @@ from keyflow.types import (
     Tools,
 )
 from keyflow.within import within
-from keyflow.work import Finished, Item, Write
+from keyflow.work import Finished, Item
 
 log = logging.getLogger(__name__)
 S = TypeVar("S")
@@ -53,8 +51,9 @@ class RecordRunner(Generic[S]):
     ) -> None:
         if processor.effects and processor.state is None:
             raise ValueError(f"{processor.name}: effects need a state table, in which they wait for their result")
+        check(processor)
         self._processor = processor
-        self._max_message_bytes = max_message_bytes
+        self._outcomes = Outcomes(processor, max_message_bytes, clock_ms)
         self._clock_ms = clock_ms
         self._backoff = backoff
         self._monotonic = monotonic
@@ -67,24 +66,29 @@ class RecordRunner(Generic[S]):
         Raises:
             FatalError: The process has to stop.
         """
-        attempts = _Attempts()
+        attempts = Attempts()
         record: Record | None = None
         try:
             if item.effect is None:
+                if table is not None and (table.parked_keys or item.source_topic == self._processor.redrive_topic):
+                    held = self._outcomes.held(item, table)
+                    if held is not None:
+                        deliver(held)
+                        return
                 record = self._decode(item)
                 outcome = await self._handle(record, table, attempts)
             else:
                 pending = PendingEffect(item.effect, item.key, maybe_repeated=True)
                 outcome = await self._resume(await self._run_effect(pending), item, table, attempts)
             while outcome.effect is not None:
-                committed = deliver(self._finished(item, outcome, table, attempts))
+                committed = deliver(self._outcomes.finished(item, outcome, table, attempts))
                 if committed is not None:
                     await committed
                 result = await self._run_effect(PendingEffect(outcome.effect, item.key))
                 outcome = await self._resume(result, item, table, attempts)
-            finished = self._finished(item, outcome, table, attempts)
+            finished = self._outcomes.finished(item, outcome, table, attempts)
         except PoisonMessageError as error:
-            finished = self._dead_letter(item, record, error, table, attempts)
+            finished = self._outcomes.dead_letter(item, record, error, table, attempts)
         deliver(finished)
 
     def _decode(self, item: Item) -> Record:
@@ -103,7 +107,7 @@ class RecordRunner(Generic[S]):
 
     # Handling
 
-    async def _handle(self, record: Record, table: Table[S] | None, attempts: _Attempts) -> Outcome[S]:
+    async def _handle(self, record: Record, table: Table[S] | None, attempts: Attempts) -> Outcome[S]:
         budget = _Budget(self._processor.budget_seconds, self._monotonic)
         tools = Tools(self._clock_ms, budget.left_seconds)
         handle = self._processor.handler.handle
@@ -113,7 +117,7 @@ class RecordRunner(Generic[S]):
                 budget.pause(await self._wait_out())
             if attempts.count > 1:
                 record = replace(record, attempt=attempts.count)
-            state = None if table is None else self._state(table, record.key)
+            state = None if table is None else state_of(table, record.key)
             # At least a moment, so that an attempt after a long outage can still succeed.
             seconds = max(budget.left_seconds(), _SHORTEST_ATTEMPT_SECONDS)
             try:
@@ -126,7 +130,7 @@ class RecordRunner(Generic[S]):
             except (PoisonMessageError, FatalError):
                 raise
             except Exception as error:
-                raise PoisonMessageError(_where(error)) from error
+                raise PoisonMessageError(where(error)) from error
             else:
                 self._last_success = now = self._monotonic()
                 self.breaker.succeeded(now)
@@ -138,7 +142,7 @@ class RecordRunner(Generic[S]):
         record: Record,
         table: Table[S] | None,
         budget: _Budget,
-        attempts: _Attempts,
+        attempts: Attempts,
     ) -> Outcome[S] | None:
         """Waits before the next attempt, or gives the outcome without one."""
         fallback = self._processor.fallback
@@ -149,7 +153,7 @@ class RecordRunner(Generic[S]):
         spent = delay >= budget.left_seconds()
         if fallback is not None and (spent or outage):
             attempts.fallback = True
-            return fallback(record, self._state(table, record.key), reason)
+            return fallback(record, state_of(table, record.key), reason)
         if spent and not outage and self._last_success > budget.began:
             attempts.error_class = "retries_exhausted"
             raise PoisonMessageError(
@@ -170,18 +174,9 @@ class RecordRunner(Generic[S]):
                 return now - began
             await asyncio.sleep(delay)
 
-    def _state(self, table: Table[S] | None, key: str) -> S | None:
-        try:
-            return None if table is None else table.get(key)
-        except Exception as error:
-            changelog = "" if table is None else table.changelog
-            raise FatalError(f"{changelog}: a state cannot be decoded: {_where(error)}") from error
-
     # Effects
 
-    async def _resume(
-        self, result: EffectResult, item: Item, table: Table[S] | None, attempts: _Attempts
-    ) -> Outcome[S]:
+    async def _resume(self, result: EffectResult, item: Item, table: Table[S] | None, attempts: Attempts) -> Outcome[S]:
         handler = cast(ResumingHandler[S], self._processor.handler)
         budget = _Budget(self._processor.budget_seconds, self._monotonic)
         tools = Tools(self._clock_ms, budget.left_seconds)
@@ -190,7 +185,7 @@ class RecordRunner(Generic[S]):
         while True:
             count += 1
             try:
-                return await handler.resume(result, item.key, self._state(table, item.key), tools)
+                return await handler.resume(result, item.key, state_of(table, item.key), tools)
             except (PoisonMessageError, FatalError):
                 raise
             except (RetryableError, OutageError) as error:
@@ -199,7 +194,7 @@ class RecordRunner(Generic[S]):
                 log.warning("keyflow.resume_retry processor=%s attempt=%d reason=%s", name, count, error)
                 await asyncio.sleep(self._backoff.delay_seconds(count, None))
             except Exception as error:
-                raise PoisonMessageError(_where(error)) from error
+                raise PoisonMessageError(where(error)) from error
 
     async def _run_effect(self, pending: PendingEffect) -> EffectResult:
         effect = pending.effect
@@ -229,95 +224,10 @@ class RecordRunner(Generic[S]):
                 pending = replace(pending, maybe_repeated=True)
                 await asyncio.sleep(delay)
             except Exception as error:
-                return EffectResult(effect, "failed", {"error": _where(error)}, pending.maybe_repeated)
+                return EffectResult(effect, "failed", {"error": where(error)}, pending.maybe_repeated)
             else:
                 self._last_success = self._monotonic()
                 return EffectResult(effect, "done", value, pending.maybe_repeated)
-
-    # Outcomes
-
-    def _finished(self, item: Item, outcome: Outcome[S], table: Table[S] | None, attempts: _Attempts) -> Finished:
-        writes = [self._write(emit) for emit in outcome.events]
-        if table is not None and (outcome.state is not KEEP or outcome.effect is not None or attempts.resumed):
-            self._write_state(item, outcome, table, writes)
-        return Finished(
-            item,
-            item.offset if outcome.effect is None else None,
-            writes,
-            outcome.effect,
-            "fallback" if attempts.fallback else "outcome",
-            max(attempts.count, 1),
-        )
-
-    def _write(self, emit: Emit) -> Write:
-        try:
-            value = None if emit.value is None else self._processor.encode(emit.topic, emit.value)
-        except (FatalError, RetryableError):
-            raise
-        except Exception as error:
-            raise PoisonMessageError(f"output for {emit.topic} breaks its schema: {type(error).__name__}") from error
-        return self._checked(Write(emit.topic, emit.key.encode(), value, emit.headers), "output for")
-
-    def _write_state(self, item: Item, outcome: Outcome[S], table: Table[S], writes: list[Write]) -> None:
-        spec = self._processor.state
-        assert spec is not None
-        state = outcome.state
-        try:
-            data = table.raw(item.key) if state is KEEP else None if state is None else spec.encode(state)
-            entry = Entry(data, outcome.effect, self._clock_ms())
-            value = encode_entry(entry)
-        except Exception as error:
-            raise PoisonMessageError(f"the state cannot be encoded: {type(error).__name__}") from error
-        write = Write(spec.changelog, item.key.encode(), value, (), item.assignment.partition)
-        writes.append(self._checked(write, "state in"))
-        # Nothing of the outcome can fail any more: the key's next record may see it.
-        table.put(item.key, entry)
-
-    def _checked(self, write: Write, what: str) -> Write:
-        if write.size_bytes > self._max_message_bytes:
-            raise PoisonMessageError(
-                f"{what} {write.topic} has {write.size_bytes} bytes, more than the {self._max_message_bytes} allowed"
-            )
-        return write
-
-    def _dead_letter(
-        self, item: Item, record: Record | None, error: PoisonMessageError, table: Table[S] | None, attempts: _Attempts
-    ) -> Finished:
-        failed = replace(
-            item.as_failed(),
-            error_class=attempts.error_class,
-            error_type=type(error.__cause__ or error).__name__,
-            reason=error.reason,
-            attempts=max(attempts.count, 1),
-            raw_output=error.raw_output,
-        )
-        log.error("keyflow.dead_letter processor=%s topic=%s partition=%d offset=%d class=%s reason=%s",
-                  self._processor.name, failed.topic, failed.partition, failed.offset, failed.error_class,
-                  failed.reason)  # fmt: skip
-        try:
-            letter = self._unchecked(self._processor.dead_letter(failed))
-            if letter.size_bytes > self._max_message_bytes + DEAD_LETTER_ROOM_BYTES:
-                letter = self._unchecked(self._processor.dead_letter(replace(failed, raw_output=None)))
-            more = self._processor.on_poison(failed, record) if self._processor.on_poison is not None else ()
-            writes = [letter, *(self._write(emit) for emit in more)]
-            if table is not None and (attempts.resumed or item.effect is not None):
-                self._write_state(item, Outcome(), table, writes)
-        except Exception as second:
-            place = f"{failed.topic}/{failed.partition}/{failed.offset}"
-            raise FatalError(f"the dead letter of {place} cannot be written: {_where(second)}") from second
-        return Finished(item, item.offset, writes, kind="dead_letter", attempts=failed.attempts)
-
-    def _unchecked(self, emit: Emit) -> Write:
-        # Whatever could be read can be written: topics of dead letters take larger records than others.
-        return Write(emit.topic, emit.key.encode(), self._processor.encode(emit.topic, emit.value), emit.headers)
-
-
-@dataclass(slots=True)
-class _Attempts:
-    count: int = 0
-    fallback: bool = False
-    resumed: bool = False
-    error_class: str = "poison"
 
 
 class _Budget:
@@ -336,10 +246,3 @@ class _Budget:
 
     def left_seconds(self) -> float:
         return self._seconds + self._paused - (self._monotonic() - self.began)
-
-
-def _where(error: Exception) -> str:
-    """Names the type and the place; the message may hold customer text and stays out."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
-    return f"unexpected {type(error).__name__}{place}"

@@ -20,6 +20,7 @@ class Status:
         self.buffered = 0
         self.in_flight = 0
         self.paused = 0
+        self.parked = 0
         self.finished: Counter[str] = Counter()
         self.retries = 0
         self.commits = 0

@@ -190,10 +190,13 @@ class Processor(Generic[S]):
         decode: (topic, bytes) to a value; any exception is poison.
         encode: (topic, value) to bytes; any exception is poison of the record being handled.
         dead_letter: Turns a failed record into the record to write.
-        on_poison: More outcome for a poisoned record (an escalation, say); record is None when undecodable.
+        on_poison: More outcome of a record that becomes a dead letter: events (an escalation, say) and the key's
+            state, but no effect. Gets the failure, the record (None when undecodable) and the key's state.
         budget_seconds: Time budget of a record from its first attempt; then `fallback`, or retries exhausted.
         fallback: Outcome when the budget is spent or a dependency is out; without it an outage pauses.
         redrive_topic: Where dead letters of this processor come back.
+        parking: After a record failed, the key's later ones go unhandled to the dead letters, until all were
+            redriven in order. For topics where order matters and nobody waits; needs `state` and `redrive_topic`.
     """
 
     name: str
@@ -204,7 +207,8 @@ class Processor(Generic[S]):
     dead_letter: Callable[[FailedRecord], Emit]
     state: StateSpec[S] | None = None
     effects: Mapping[str, EffectFunction] = field(default_factory=dict)
-    on_poison: Callable[[FailedRecord, Record | None], Sequence[Emit]] | None = None
+    on_poison: Callable[[FailedRecord, Record | None, S | None], Outcome[S]] | None = None
     fallback: Callable[[Record, S | None, str], Outcome[S]] | None = None
     budget_seconds: float = 120.0
     redrive_topic: str | None = None
+    parking: bool = False

@@ -10,7 +10,7 @@ from uuid import UUID
 from floodgate.events import Citation, Decision, Message, MessageKind, Verdict
 from floodgate.events.times import from_ms
 from floodgate.telemetry import counter, get_logger
-from keyflow import Effect, EffectResult, Emit, FailedRecord, Outcome, Record, Tools
+from keyflow import Effect, EffectResult, FailedRecord, Outcome, Record, Tools
 from keyflow.errors import KeyflowError, OutageError, PoisonMessageError, RetryableError
 
 from agent.domain import interpreter
@@ -318,15 +318,18 @@ class AgentHandler:
         noted = state.noted(str(verdict.event_id))
         return Outcome((event,), _handed_over(noted))
 
-    def on_poison(self, failed: FailedRecord, record: Record | None) -> tuple[Emit, ...]:
+    def on_poison(self, failed: FailedRecord, record: Record | None, state: AgentState | None) -> Outcome[AgentState]:
         """A record that goes to the dead letters leaves its conversation with a human, not with an operator."""
         value = record.value if record is not None else None
         screened_only = isinstance(value, Verdict) and value.decision is not Decision.AUTOMATE
         if failed.topic != VERDICTS or screened_only:
             # Messages are the firewall's to answer for; other decisions carry their own hand-over.
-            return ()
+            return Outcome()
         event = self._writer.poisoned(failed, value if isinstance(value, Verdict) else None, self._now_ms())
-        return () if event is None else (event,)
+        if event is None:
+            return Outcome()
+        # The workflow ends with it: what the user writes next is the human's, and a letter that comes back is late.
+        return Outcome((event,), _handed_over(state or AgentState()))
 
 
 def _on_message(message: Message, state: AgentState) -> Outcome[AgentState]:

@@ -141,26 +141,29 @@ class FirewallHandler:
         )
         return self._outcome(message, known, ruling, findings)
 
-    def on_poison(self, failed: FailedRecord, record: Record | None) -> Sequence[Emit]:
+    def on_poison(
+        self, failed: FailedRecord, record: Record | None, state: ConversationState | None
+    ) -> Outcome[ConversationState]:
         """What goes out besides the dead letter: whoever wrote does not wait for an operator.
 
         Args:
             failed: The record as it stood.
             record: The same, decoded; None when its bytes could not be read.
+            state: What is known of the conversation. It stays as it is: it may be what made the record fail.
         """
         now = from_ms(self._now_ms())
         if record is None:
-            return self._for_unreadable(failed, now)
+            return Outcome(self._for_unreadable(failed, now))
         message = record.value
         if not isinstance(message, Message) or message.kind is not MessageKind.USER_MESSAGE:
-            return ()
+            return Outcome()
         unknown = ConversationState()
         reading = self._read(message, unknown)
         ruling = decide_unscreened(reading.situation, self._screen.index, "the message could not be processed")
         if ruling.reason_code == "not_screened":
             ruling = replace(ruling, reason_code="poison")
         findings = self._findings(unknown, reading.language, now, ruling, screened=False)
-        return self._outcome(message, unknown, ruling, findings).events
+        return Outcome(self._outcome(message, unknown, ruling, findings).events)
 
     def _for_unreadable(self, failed: FailedRecord, now: datetime) -> Sequence[Emit]:
         key = (failed.raw_key or b"").decode(errors="replace")
