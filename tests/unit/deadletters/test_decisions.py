@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from floodgate.deadletters.correcting import corrected_value
-from floodgate.deadletters.decisions import LedgerEntry, decide
+from floodgate.deadletters.decisions import LedgerEntry, decide, in_turn, number
 from floodgate.deadletters.masking import description, masked
 from floodgate.events import DeadLetter, Feedback, FeedbackLabel, RecordHeader
 from floodgate.events.serde import AvroSerde
@@ -43,9 +43,9 @@ def test_a_letter_goes_back_to_its_service_with_its_headers_and_where_it_came_fr
     found = letter()
     decision = decide(found, {})
     assert decision.topic == "support.agent.redrive"
+    assert decision.origin_topic == "support.verdicts"
     assert decision.headers == (
         ("traceparent", b"00-1-2-01"),
-        (ORIGIN_TOPIC_HEADER, b"support.verdicts"),
         ("redriven-from", str(found.event_id).encode()),
     )
 
@@ -62,8 +62,7 @@ def test_what_is_in_the_ledger_does_not_go_back_again():
 def test_a_letter_that_failed_again_on_its_way_back_keeps_its_first_origin():
     headers = (RecordHeader(key=ORIGIN_TOPIC_HEADER, value=b"support.verdicts"),)
     decision = decide(letter(origin_topic="support.agent.redrive", headers=headers), {})
-    assert decision.headers[0] == (ORIGIN_TOPIC_HEADER, b"support.verdicts")
-    assert [name for name, _ in decision.headers].count(ORIGIN_TOPIC_HEADER) == 1
+    assert decision.origin_topic == "support.verdicts"
 
 
 def test_a_letter_that_does_not_know_its_first_origin_stays():
@@ -90,7 +89,7 @@ def test_what_failed_at_an_edge_goes_back_to_where_it_is_read_by_its_origin(orig
     decision = decide(found, {})
     assert decision.topic == "support.ingest.redrive"
     assert decision.value == found.value
-    assert dict(decision.headers)[ORIGIN_TOPIC_HEADER] == place.encode()
+    assert decision.origin_topic == place
 
 
 @pytest.mark.parametrize(
@@ -203,3 +202,38 @@ def test_bytes_that_nobody_can_read_are_told_by_their_size_alone():
     )
     assert facts["payload"] is None
     assert facts["payload_bytes"].startswith("8 bytes, SHA-256 ")
+
+
+def parked(number, **changes):
+    header = RecordHeader(key="parked-number", value=b"%d" % number)
+    return letter(headers=(header,), error_class="parked" if number else "poison", **changes)
+
+
+def test_letters_of_a_parked_key_go_in_the_order_of_their_numbers():
+    letters = [parked(2), parked(0), letter(key=b"other"), parked(1)]
+    found = in_turn([decide(each, {}) for each in letters], letters, {})
+    assert [number(decision.letter) for decision in found if decision.letter.key != b"other"] == [0, 1, 2]
+    assert all(decision.topic == "support.agent.redrive" for decision in found)
+    assert ("parked-number", b"0") in found[0].headers
+
+
+def test_a_letter_before_its_turn_stays_and_names_those_that_come_first():
+    letters = [parked(number) for number in range(6)] + [parked(0, key=b"other"), parked(0, service="firewall")]
+    entry = LedgerEntry(action="redriven", at=NOW, actor="ada")
+    ledger = {str(letters[0].event_id): entry}
+    [decision] = in_turn([decide(letters[5], ledger)], letters, ledger)
+    assert decision.topic is None
+    assert decision.refusal == (
+        f"its key is parked and it has number 5: send back {letters[1].event_id} (number 1), "
+        f"{letters[2].event_id} (number 2), {letters[3].event_id} (number 3) and 1 more before it, or with it"
+    )
+    [decision] = in_turn([decide(letters[1], ledger)], letters, ledger)
+    assert decision.topic == "support.agent.redrive"
+
+
+def test_a_letter_that_failed_again_is_before_those_that_came_after_it():
+    first, second = parked(0), parked(1)
+    again = parked(0, origin_topic="support.agent.redrive")
+    ledger = {str(first.event_id): LedgerEntry(action="redriven", at=NOW, actor="ada")}
+    [decision] = in_turn([decide(second, ledger)], [first, second, again], ledger)
+    assert f"send back {again.event_id} (number 0) before it" in decision.refusal

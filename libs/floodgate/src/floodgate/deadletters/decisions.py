@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from keyflow import ORIGIN_TOPIC_HEADER, Headers
+from keyflow.parking import number_in
+from keyflow.redrive import Place, held_back
 from pydantic import BaseModel, ConfigDict
 
 from floodgate.events import DeadLetter
@@ -20,6 +22,7 @@ REDRIVEN_FROM_HEADER: Final = "redriven-from"
 _READ_BACK: Final = ("s3://", "file:", "webhooks/intercom", "intercom:reconciler:")
 """Origins outside Kafka whose bytes `ingest` reads again by where they came from, as the same events."""
 _LINES: Final = ("s3://", "file:")
+_NAMED_AT_MOST: Final = 3
 
 
 class LedgerEntry(BaseModel):
@@ -56,14 +59,9 @@ class Decision:
 
     @property
     def headers(self) -> Headers:
-        """The original headers, where it came from, and which dead letter it was."""
-        own = {ORIGIN_TOPIC_HEADER, REDRIVEN_FROM_HEADER}
-        kept = tuple((header.key, header.value or b"") for header in self.letter.headers if header.key not in own)
-        return (
-            *kept,
-            (ORIGIN_TOPIC_HEADER, self.origin_topic.encode()),
-            (REDRIVEN_FROM_HEADER, str(self.letter.event_id).encode()),
-        )
+        """The original headers, the number of a parked record among them, and which dead letter it was."""
+        kept = tuple(header for header in _headers(self.letter) if header[0] != REDRIVEN_FROM_HEADER)
+        return (*kept, (REDRIVEN_FROM_HEADER, str(self.letter.event_id).encode()))
 
 
 def decide(letter: DeadLetter, ledger: Mapping[str, LedgerEntry], corrected: bytes | None = None) -> Decision:
@@ -84,6 +82,47 @@ def decide(letter: DeadLetter, ledger: Mapping[str, LedgerEntry], corrected: byt
         return Decision(letter, None, refusal)
     value = letter.value if corrected is None else corrected
     return Decision(letter, topic, origin_topic=origin, value=value, corrected=corrected is not None)
+
+
+def in_turn(
+    decisions: Sequence[Decision], letters: Iterable[DeadLetter], ledger: Mapping[str, LedgerEntry]
+) -> list[Decision]:
+    """The same decisions, letters of a parked key in the order of their numbers and none before its turn.
+
+    Args:
+        decisions: About the letters that were chosen.
+        letters: All there are.
+        ledger: What was done before.
+    """
+    places = [
+        Place(str(letter.event_id), (letter.service, letter.key), place)
+        for letter in letters
+        if (place := number(letter)) is not None and str(letter.event_id) not in ledger
+    ]
+    going = [str(decision.letter.event_id) for decision in decisions if decision.topic is not None]
+    held = held_back(going, places)
+    judged = [
+        Decision(decision.letter, None, _refusal_of_turn(decision.letter, before))
+        if (before := held.get(str(decision.letter.event_id)))
+        else decision
+        for decision in decisions
+    ]
+    return sorted(judged, key=lambda decision: number(decision.letter) or 0)
+
+
+def number(letter: DeadLetter) -> int | None:
+    """The number of a letter whose key was parked."""
+    return number_in(_headers(letter))
+
+
+def _headers(letter: DeadLetter) -> Headers:
+    return tuple((header.key, header.value or b"") for header in letter.headers)
+
+
+def _refusal_of_turn(letter: DeadLetter, before: Sequence[Place]) -> str:
+    named = ", ".join(f"{place.letter_id} (number {place.number})" for place in before[:_NAMED_AT_MOST])
+    more = f" and {len(before) - _NAMED_AT_MOST} more" if len(before) > _NAMED_AT_MOST else ""
+    return f"its key is parked and it has number {number(letter)}: send back {named}{more} before it, or with it"
 
 
 def _refusal_of_place(letter: DeadLetter, topic: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Message
 from keyflow.errors import FatalError, KeyflowError, PoisonMessageError
+from keyflow.redrive import committed_records
 from pydantic import ValidationError
 
 from floodgate.deadletters.decisions import LedgerEntry
@@ -16,7 +17,6 @@ from floodgate.settings import KafkaSettings
 
 DEAD_LETTERS: Final = "support.dead-letters"
 LEDGER: Final = "support.redrive.ledger"
-_TIMEOUT_SECONDS: Final = 15.0
 
 
 class Letters:
@@ -83,44 +83,9 @@ class Letters:
         return entries
 
     def _read(self, topic: str) -> Iterator[Message]:
-        """Every committed record of a topic up to its end as it is now."""
-        consumer = Consumer(self._config())
-        try:
-            ends = _ends(consumer, topic)
-            consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
-            while ends:
-                message = consumer.poll(0.2)
-                if message is not None and message.error() is None:
-                    yield message
-                for place in consumer.position([TopicPartition(topic, partition) for partition in ends]):
-                    if place.offset >= ends[place.partition]:
-                        del ends[place.partition]
-                if message is not None and message.error() is not None:
-                    raise KafkaException(message.error())
-        except KafkaException as error:
-            raise FatalError(f"{topic} cannot be read: {error.args[0].str()}") from error
-        finally:
-            consumer.close()
-
-    def _config(self) -> dict[str, Any]:
-        return {
+        client = {
             **self._settings.client,
             "bootstrap.servers": self._settings.bootstrap_servers,
             "group.id": f"{self._settings.group_prefix}dlq",  # never committed to
-            "enable.auto.commit": False,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
         }
-
-
-def _ends(consumer: Consumer, topic: str) -> dict[int, int]:
-    """The end of every partition that holds something."""
-    found = consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic]
-    if found.error is not None:
-        raise FatalError(f"there is no topic {topic}: run `floodgate setup`")
-    ends: dict[int, int] = {}
-    for partition in found.partitions:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_SECONDS)
-        if high > low:
-            ends[partition] = high
-    return ends
+        return committed_records(client, topic, remedy="run `floodgate setup`")
