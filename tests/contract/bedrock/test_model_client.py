@@ -14,7 +14,7 @@ from floodgate.bedrock import (
     Prompt,
 )
 from floodgate_local.bedrock.faults import FaultSettings
-from keyflow.errors import PoisonMessageError, RetryableError
+from keyflow import AdaptiveLimiter, LimitConfig, PoisonMessageError, RetryableError
 from pydantic import BaseModel, Field
 from structlog.testing import capture_logs
 
@@ -56,8 +56,8 @@ def make_model(server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelFa
     async def no_sleep(_seconds: float) -> None:
         await asyncio.sleep(0)
 
-    def make(**settings: Any) -> BedrockModel:
-        model = BedrockModel(BedrockSettings(region="eu-central-1", **settings), sleep=no_sleep)
+    def make(*, limiter: Any = None, **settings: Any) -> BedrockModel:
+        model = BedrockModel(BedrockSettings(region="eu-central-1", **settings), limiter=limiter, sleep=no_sleep)
         made.append(model)
         return model
 
@@ -168,6 +168,36 @@ async def test_faults_that_stay_end_as_retryable(make_model: ModelFactory, serve
     with pytest.raises(RetryableError, match="429 ThrottlingException") as error:
         await make_model(max_attempts=2, deadline_seconds=30).call(ModelRequest(PROMPT, "hello"))
     assert error.value.retry_after_seconds == 7
+
+
+async def test_throttling_loses_no_call_and_the_limit_comes_down_and_recovers(
+    make_model: ModelFactory, server: Any
+) -> None:
+    limiter = AdaptiveLimiter(LimitConfig(most=32, start=24))
+    limits: list[int] = []
+    model = make_model(limiter=limiter, max_attempts=30)
+
+    async def ask(number: int) -> str:
+        result = await model.call(ModelRequest(PROMPT, f"m{number}"))
+        limits.append(limiter.limit)
+        return result.value.note
+
+    server.runtime.faults.set(FaultSettings(throttle_rate=0.5, max_faults=60))
+    assert await asyncio.gather(*(ask(n) for n in range(300))) == [f"m{n}" for n in range(300)]
+    assert server.runtime.stats.snapshot(0)["faults"] == {"throttle": 60}
+    assert (limiter.throttled, limiter.in_flight, limiter.waiting) == (60, 0, 0)
+    assert min(limits) < 12
+    assert limiter.limit >= 24
+
+
+async def test_the_wait_for_the_limiter_ends_with_the_deadline(make_model: ModelFactory, server: Any) -> None:
+    limiter = AdaptiveLimiter(requests_per_minute=0.1)
+    model = make_model(limiter=limiter)
+    for _ in range(2):  # the burst, and one on credit
+        await model.call(ModelRequest(PROMPT, "hello"))
+    with pytest.raises(RetryableError, match="no slot for a Bedrock call came free within the deadline"):
+        await model.call(ModelRequest(PROMPT, "hello", deadline_seconds=0.05))
+    assert (limiter.in_flight, limiter.waiting, len(server.model.calls)) == (0, 0, 2)
 
 
 async def test_an_outage_ends_as_retryable(make_model: ModelFactory, server: Any) -> None:

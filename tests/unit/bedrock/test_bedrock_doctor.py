@@ -97,6 +97,12 @@ def test_the_quotas_of_the_profile_are_found_by_the_models_name(monkeypatch: pyt
     found = examine(session, monkeypatch)
     assert found["model access"].detail == "eu.amazon.nova-lite-v1:0 (Nova Lite)"
     assert found["quota"].detail.startswith("200 requests/min, 200,000 tokens/min")
+    assert "FLOODGATE_BEDROCK_REQUESTS_PER_MINUTE=200 and FLOODGATE_BEDROCK_TOKENS" in found["quota"].remedy
+    generous = examine(session, monkeypatch, requests_per_minute=500, tokens_per_minute=100)["quota"]
+    assert (generous.status, generous.remedy) == ("warn", "set FLOODGATE_BEDROCK_REQUESTS_PER_MINUTE=200")
+    fitting = examine(session, monkeypatch, requests_per_minute=200, tokens_per_minute=100, instances=3)["quota"]
+    assert (fitting.status, fitting.remedy) == ("ok", "")
+    assert "shared by 3 processes" in fitting.detail
 
 
 def test_a_model_reached_through_its_profile_need_not_be_listed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """Retries, repair, budget and limit of the model client, without a socket."""
 
 import asyncio
+import io
+import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +18,8 @@ from floodgate.bedrock import (
     Observation,
     Prompt,
 )
-from keyflow.errors import FatalError, PoisonMessageError, RetryableError
+from keyflow import FatalError, PoisonMessageError, RetryableError, Slot
+from prometheus_client import REGISTRY
 from pydantic import BaseModel, Field
 from structlog.testing import capture_logs
 
@@ -67,6 +70,10 @@ class FakeClient:
             raise step
         return step() if callable(step) else step
 
+    def invoke_model(self, **request: Any) -> Any:
+        vector = {"embedding": [0.0] * 256, "inputTextTokenCount": 5}
+        return {"body": io.BytesIO(json.dumps(vector).encode()), "ResponseMetadata": {"HTTPHeaders": {}}}
+
     def close(self) -> None:
         """Nothing to close."""
 
@@ -102,6 +109,7 @@ def make_rig() -> Callable[..., Rig]:
 
 
 MakeRig = Callable[..., Rig]
+FIGURES = ("limit", "in_flight", "waiting", "throttled_total")
 REQUEST = ModelRequest(PROMPT, "I want my money back")
 
 
@@ -234,11 +242,12 @@ class RecordingLimiter:
         self.acquired: list[int] = []
         self.observed: list[Observation] = []
 
-    async def acquire(self, tokens: int) -> None:
+    async def acquire(self, tokens: int) -> Slot:
         self.acquired.append(tokens)
+        return Slot(tokens, 0.0)
 
-    def release(self, observation: Observation) -> None:
-        self.observed.append(observation)
+    def release(self, slot: Slot, result: Observation) -> None:
+        self.observed.append(result)
 
 
 async def test_the_limiter_learns_how_each_attempt_ended(make_rig: MakeRig) -> None:
@@ -330,3 +339,27 @@ def test_settings_come_from_the_environment_and_an_empty_value_is_none(monkeypat
         monkeypatch.setenv(name, value)
     settings = BedrockSettings()
     assert (settings.region, settings.max_usd, settings.max_in_flight) == ("eu-west-1", None, 7)
+
+
+def test_each_process_takes_its_part_of_the_quota_and_none_is_set_by_default() -> None:
+    settings = BedrockSettings(region="eu-west-1", requests_per_minute=200, instances=4)
+    assert settings.share(settings.requests_per_minute) == 50
+    assert settings.share(BedrockSettings().tokens_per_minute) is None
+
+
+async def test_calls_beyond_the_share_wait_and_embeddings_have_a_limit_of_their_own(make_rig: MakeRig) -> None:
+    rig = make_rig(answer(), requests_per_minute=1)
+    for _ in range(2):  # the burst, and one on credit
+        await rig.model.call(REQUEST)
+    with pytest.raises(RetryableError, match="no slot"):
+        await rig.model.call(ModelRequest(PROMPT, "x", deadline_seconds=0.05))
+    assert len(rig.client.requests) == 2
+    assert len(await rig.model.embed(["Where are my tickets?"])) == 1
+
+
+async def test_the_limiters_figures_are_shown_by_model(make_rig: MakeRig) -> None:
+    rig = make_rig(throttled(), answer(), max_in_flight=10)
+    await rig.model.call(REQUEST)
+    model = {"model": "eu.amazon.nova-lite-v1:0"}
+    shown = {name: REGISTRY.get_sample_value(f"floodgate_bedrock_{name}", model) for name in FIGURES}
+    assert shown == {"limit": 7.0, "in_flight": 0.0, "waiting": 0.0, "throttled_total": 1.0}

@@ -130,7 +130,6 @@ def test_a_share_never_gives_more_than_its_rate_and_one_burst(steps: list[tuple[
 class Ended:
     throttled: bool = False
     failed: bool = False
-    latency_seconds: float = 0.1
     tokens: int = 10
 
 
@@ -140,10 +139,10 @@ async def test_no_more_calls_than_the_limit_run_at_once_and_all_get_their_turn()
 
     async def call() -> None:
         nonlocal most
-        await limiter.acquire(10)
+        slot = await limiter.acquire(10)
         most = max(most, limiter.in_flight)
         await asyncio.sleep(0)
-        limiter.release(Ended())
+        limiter.release(slot, Ended())
 
     await asyncio.gather(*(call() for _ in range(50)))
     assert (most, limiter.in_flight) == (3, 0)
@@ -151,25 +150,37 @@ async def test_no_more_calls_than_the_limit_run_at_once_and_all_get_their_turn()
 
 async def test_a_call_that_is_cancelled_while_it_waits_loses_no_slot() -> None:
     limiter = AdaptiveLimiter(LimitConfig(start=1, most=1))
-    await limiter.acquire(1)
+    slot = await limiter.acquire(1)
     waiting = [asyncio.create_task(limiter.acquire(1)) for _ in range(3)]
     await asyncio.sleep(0)
     waiting[0].cancel()
-    limiter.release(Ended())
+    limiter.release(slot, Ended())
     waiting[1].cancel()
-    await asyncio.wait_for(waiting[2], 5)
-    limiter.release(Ended())
-    assert limiter.in_flight == 0
+    limiter.release(await asyncio.wait_for(waiting[2], 5), Ended())
+    ended = await asyncio.gather(*waiting[:2], return_exceptions=True)
+    assert [type(end) for end in ended] == [asyncio.CancelledError, asyncio.CancelledError]
+    assert (limiter.in_flight, limiter.waiting) == (0, 0)
+
+
+async def test_a_deadline_ends_the_wait_for_the_limiter_and_takes_nothing() -> None:
+    limiter = AdaptiveLimiter(LimitConfig(start=1, most=1), requests_per_minute=60)
+    slot = await limiter.acquire(1)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await limiter.acquire(1)
+    limiter.release(slot, Ended())
+    assert (await asyncio.wait_for(limiter.acquire(1), 5)).tokens == 1
+    assert (limiter.in_flight, limiter.waiting) == (1, 0)
 
 
 async def test_tokens_are_reserved_and_corrected_by_what_was_used() -> None:
     now = [0.0]
     limiter = AdaptiveLimiter(tokens_per_minute=6000, monotonic=lambda: now[0])
     # The burst is two seconds' worth, 200: this goes 50 into debt, which is half a second.
-    await limiter.acquire(250)
+    slot = await limiter.acquire(250)
     waiting = asyncio.create_task(limiter.acquire(100))
     await asyncio.sleep(0)
     assert not waiting.done()
-    limiter.release(Ended(tokens=10))
+    limiter.release(slot, Ended(tokens=10))
     now[0] += 60.0
     await asyncio.wait_for(waiting, 120)

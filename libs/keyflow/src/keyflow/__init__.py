@@ -4,7 +4,7 @@ from keyflow.breaker import BreakerConfig, BreakerState, CircuitBreaker
 from keyflow.config import EngineConfig
 from keyflow.engine import ORIGIN_TOPIC_HEADER, Engine
 from keyflow.errors import FatalError, KeyflowError, OutageError, PoisonMessageError, RetryableError
-from keyflow.limiter import AdaptiveLimit, AdaptiveLimiter, LimitConfig
+from keyflow.limiter import AdaptiveLimit, AdaptiveLimiter, LimitConfig, Slot
 from keyflow.types import (
     KEEP,
     Effect,
@@ -51,6 +51,7 @@ __all__ = [
     "Record",
     "ResumingHandler",
     "RetryableError",
+    "Slot",
     "StateSpec",
     "Tools",
 ]

@@ -1,19 +1,24 @@
 """How many calls to keep in flight at a dependency that throttles: found out, not configured.
 
-`AdaptiveLimit` is the rule (additive increase, multiplicative decrease), pure; `AdaptiveLimiter` hands out slots by
-it to coroutines, within a static share of requests and tokens per minute.
+`AdaptiveLimit` is the rule, pure; `AdaptiveLimiter` hands out slots by it to coroutines, within a static share of
+requests and tokens per minute.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 _BURST_SECONDS: Final = 2.0
+_APPROACH: Final = 0.5
+"""Share of its distance from where it aims that a limit goes in one round of calls."""
+_PROBE: Final = 0.1
+"""Calls by which a limit that is where it aimed goes on in one round."""
+_PAUSES_SECONDS: Final = (0.1, 5.0)
+"""First and longest pause while the least that is allowed is throttled too."""
 
 
 class CallResult(Protocol):
@@ -29,8 +34,6 @@ class CallResult(Protocol):
     def throttled(self) -> bool: ...
     @property
     def failed(self) -> bool: ...
-    @property
-    def latency_seconds(self) -> float: ...
     @property
     def tokens(self) -> int: ...
 
@@ -54,34 +57,51 @@ class LimitConfig:
 
 
 class AdaptiveLimit:
-    """Additive increase, multiplicative decrease; doubling per round until the first throttling.
+    """Multiplicative decrease; increase by the distance from where throttling began.
 
-    One round of calls that were under way together backs off once, not once per call: a call that started before
-    the last decrease says nothing new. The limit grows only while it is used, so that a quiet hour does not
-    lift it to where nobody has been.
+    Each round of calls goes half of the way back to just below that point, stays there for some rounds, and then goes
+    beyond it, slowly and ever faster (after BIC, Xu et al., INFOCOM 2004): most of the time is spent at the capacity,
+    and a capacity that is back or has grown is found in a number of rounds that goes with its logarithm.
+
+    One round of calls that were under way together backs off once, not once per call: a call that started before the
+    last decrease says nothing new. Where even the least limit is throttled, pauses that double come between the
+    calls. The limit grows only while it is used, so that a quiet hour does not lift it to where nobody has been.
     """
 
     def __init__(self, config: LimitConfig | None = None) -> None:
         self._config = config or LimitConfig()
         self._limit = float(self._config.start)
+        self._aim = 0.0
         self._decreased_at = float("-inf")
-        self._slow_start = True
+        self._pause_seconds = 0.0
 
     @property
     def limit(self) -> int:
         """Calls that may be in flight now."""
         return int(self._limit)
 
+    def wait_seconds(self, now: float) -> float:
+        """0 when the next call may start, as far as pauses go."""
+        return max(self._decreased_at + self._pause_seconds - now, 0.0)
+
     def ended(self, *, started_at: float, now: float, in_flight: int, throttled: bool, failed: bool) -> None:
         """A call ended; `in_flight` counts it too. Times are monotonic, in seconds."""
         if throttled:
             if started_at > self._decreased_at:
-                self._limit = max(self._config.least, self._limit * self._config.decrease)
-                self._decreased_at = now
-                self._slow_start = False
-        elif not failed and in_flight * 2 >= self._limit:
-            step = 1.0 if self._slow_start else 1.0 / self._limit
-            self._limit = min(self._config.most, self._limit + step)
+                self._decrease(now)
+        elif not failed:
+            self._pause_seconds = 0.0
+            if in_flight * 2 >= self._limit:
+                per_round = max(_PROBE, abs(self._limit - self._aim) * _APPROACH)
+                self._limit = min(self._config.most, self._limit + per_round / self._limit)
+
+    def _decrease(self, now: float) -> None:
+        first, longest = _PAUSES_SECONDS
+        if self.limit == self._config.least:
+            self._pause_seconds = min(max(self._pause_seconds * 2, first), longest)
+        self._aim = self._limit - 1.0
+        self._limit = max(self._config.least, self._limit * self._config.decrease)
+        self._decreased_at = now
 
 
 class RateShare:
@@ -104,12 +124,27 @@ class RateShare:
         self._level -= amount
 
     def give_back(self, amount: float) -> None:
-        """What was reserved and not used."""
+        """What was reserved and not used; negative when more was used."""
         self._level = min(self._burst, self._level + amount)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Slot:
+    """One call's place: what `acquire` gave and `release` takes back.
+
+    Attributes:
+        tokens: What was reserved of the quota.
+        started_at: Monotonic, in seconds.
+    """
+
+    tokens: int
+    started_at: float
+
+
 class AdaptiveLimiter:
-    """Slots for calls, first come first served.
+    """Slots for calls, first come first served. One event loop's.
+
+    Whoever waits may be cancelled, by a deadline say: nothing is taken before the call may start.
 
     Args:
         config: Bounds of the limit on calls in flight.
@@ -130,71 +165,68 @@ class AdaptiveLimiter:
         now = monotonic()
         self._requests = RateShare(requests_per_minute, now) if requests_per_minute else None
         self._tokens = RateShare(tokens_per_minute, now) if tokens_per_minute else None
-        self._waiters: deque[asyncio.Future[None]] = deque()
-        self._reserved: deque[int] = deque()
+        # Only the first in line looks for a slot and a share; the lock is fair and is the line.
+        self._line = asyncio.Lock()
+        self._freed = asyncio.Event()
         self.in_flight = 0
+        self.waiting = 0
+        self.throttled = 0
 
     @property
     def limit(self) -> int:
         """Calls that may be in flight now."""
         return self._adaptive.limit
 
-    async def acquire(self, tokens: int) -> None:
+    async def acquire(self, tokens: int) -> Slot:
         """Waits until a call that reserves `tokens` of the quota may start."""
-        if self._waiters or self.in_flight >= self.limit:
-            await self._wait_for_slot()
-        else:
-            self.in_flight += 1
+        self.waiting += 1
         try:
-            await self._wait_for_share(tokens)
-        except asyncio.CancelledError:
-            self._free_slot()
-            raise
-        self._reserved.append(tokens)
+            async with self._line:
+                # The share of a call that waits for a slot only fills meanwhile; the other way round, calls that
+                # wait for their share would count as in flight and lift the limit.
+                await self._share_available()
+                await self._slot_free()
+                return self._taken(tokens)
+        finally:
+            self.waiting -= 1
 
-    def release(self, observation: CallResult) -> None:
+    def release(self, slot: Slot, result: CallResult) -> None:
         """Gives the slot back, once per `acquire`."""
-        now = self._monotonic()
         self._adaptive.ended(
-            started_at=now - observation.latency_seconds,
-            now=now,
+            started_at=slot.started_at,
+            now=self._monotonic(),
             in_flight=self.in_flight,
-            throttled=observation.throttled,
-            failed=observation.failed,
+            throttled=result.throttled,
+            failed=result.failed,
         )
-        # Calls end in any order; over many of them the reservations are corrected by what was really used.
-        reserved = self._reserved.popleft() if self._reserved else 0
+        self.throttled += result.throttled
         if self._tokens is not None:
-            self._tokens.give_back(reserved - observation.tokens)
-        self._free_slot()
-
-    async def _wait_for_slot(self) -> None:
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                self._free_slot()
-            else:
-                self._waiters.remove(waiter)
-            raise
-
-    async def _wait_for_share(self, tokens: int) -> None:
-        for share, amount in ((self._requests, 1), (self._tokens, tokens)):
-            if share is None:
-                continue
-            while True:
-                delay = share.wait_seconds(self._monotonic())
-                if delay <= 0:
-                    break
-                await asyncio.sleep(delay)
-            share.take(amount)
-
-    def _free_slot(self) -> None:
+            self._tokens.give_back(slot.tokens - result.tokens)
         self.in_flight -= 1
-        while self._waiters and self.in_flight < self.limit:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                self.in_flight += 1
-                waiter.set_result(None)
+        self._freed.set()
+
+    def _taken(self, tokens: int) -> Slot:
+        if self._requests is not None:
+            self._requests.take(1)
+        if self._tokens is not None:
+            self._tokens.take(tokens)
+        self.in_flight += 1
+        return Slot(tokens, self._monotonic())
+
+    async def _slot_free(self) -> None:
+        while self.in_flight >= self.limit:
+            self._freed.clear()
+            await self._freed.wait()
+        await self._passed(self._adaptive.wait_seconds)
+
+    async def _share_available(self) -> None:
+        for share in (self._requests, self._tokens):
+            if share is not None:
+                await self._passed(share.wait_seconds)
+
+    async def _passed(self, wait_seconds: Callable[[float], float]) -> None:
+        while True:
+            delay = wait_seconds(self._monotonic())
+            if delay <= 0:
+                return
+            await asyncio.sleep(delay)

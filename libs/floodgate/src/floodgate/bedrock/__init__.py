@@ -2,7 +2,7 @@
 
 from floodgate.bedrock.contract import ModelClient, ModelRequest, ModelResult, Prompt, Usage
 from floodgate.bedrock.errors import BudgetExceededError, ModelAccessError
-from floodgate.bedrock.limiter import FixedLimiter, Limiter, Observation
+from floodgate.bedrock.limiter import Limiter, Observation
 from floodgate.bedrock.model import BedrockModel
 from floodgate.bedrock.prices import ModelPrice, PriceTable
 from floodgate.bedrock.prompts import load_prompt
@@ -12,7 +12,6 @@ __all__ = [
     "BedrockModel",
     "BedrockSettings",
     "BudgetExceededError",
-    "FixedLimiter",
     "Limiter",
     "ModelAccessError",
     "ModelClient",

@@ -162,7 +162,26 @@ class Doctor:
         if not limits:
             return Finding("quota", "warn", f"no quota is listed for {self._settings.model_id}", remedy)
         shown = ", ".join(f"{value:,.0f} {unit}/min" for unit, value in limits.items())
-        return Finding("quota", "ok", f"{shown}; at most {self._settings.max_in_flight} calls in flight per process")
+        detail = f"{shown}; at most {self._settings.max_in_flight} calls in flight per process"
+        return self._compare_quota(limits, detail)
+
+    def _compare_quota(self, limits: Mapping[str, float], detail: str) -> Finding:
+        """Whether what the processes may use together is what the account has."""
+        allowed = {"requests": self._settings.requests_per_minute, "tokens": self._settings.tokens_per_minute}
+        unset, above = [], []
+        for unit, quota in limits.items():
+            most, wanted = allowed[unit], f"FLOODGATE_BEDROCK_{unit.upper()}_PER_MINUTE={quota:.0f}"
+            if most is None:
+                unset.append(wanted)
+            elif most > quota:
+                above.append(wanted)
+        if above:
+            return Finding("quota", "warn", f"{detail}; the settings allow more", f"set {' and '.join(above)}")
+        if unset:
+            remedy = f"set {' and '.join(unset)}, and FLOODGATE_BEDROCK_INSTANCES to the processes that share them"
+            return Finding("quota", "ok", f"{detail}; kept by throttling alone", remedy)
+        instances = self._settings.instances
+        return Finding("quota", "ok", f"{detail}; shared by {instances} process{'es' if instances > 1 else ''}")
 
     def _limits(self, quotas: list[Any]) -> dict[str, float]:
         profile = _bare(self._settings.model_id) != self._settings.model_id

@@ -26,7 +26,7 @@ from floodgate.bedrock.conversation import (
     read_usage,
 )
 from floodgate.bedrock.errors import ModelThrottledError
-from floodgate.bedrock.limiter import FixedLimiter, Limiter
+from floodgate.bedrock.limiter import Limiter, embed_limiter, model_limiter
 from floodgate.bedrock.prices import ModelPrice, PriceTable
 from floodgate.bedrock.settings import BedrockSettings
 from floodgate.bedrock.transport import Attempt, Charge, ClientFactory, Transport, make_client
@@ -45,7 +45,7 @@ class BedrockModel:
     Args:
         settings: Where, which model, how many at a time, how much money.
         prices: The price table; the packaged one, or the file that the settings name, when left out.
-        limiter: The limit on calls in flight; a fixed one when left out.
+        limiter: The limit on calls of the model; an adaptive one within the share of the settings when left out.
         client_factory: Makes the boto3 client (tests pass a fake).
         on_usage: Called with the usage of every answer that arrived in time, failed repairs included.
         jitter: Draws a wait between two bounds, in seconds.
@@ -71,9 +71,9 @@ class BedrockModel:
         self._price = self._prices.price(settings.model_id)
         self._embed_price = self._prices.price(settings.embed_model_id)
         self._budget = Budget(settings.max_usd)
-        self._transport = Transport(
-            settings, limiter or FixedLimiter(settings.max_in_flight), self._budget, client_factory
-        )
+        self._limiter = limiter or model_limiter(settings)
+        self._embed_limiter = embed_limiter(settings)
+        self._transport = Transport(settings, self._budget, client_factory)
         self._watch = CacheWatch(settings.model_id, log)
         self._on_usage = on_usage
         self._jitter = jitter
@@ -141,7 +141,7 @@ class BedrockModel:
             latency_ms = round((time.monotonic() - started_at) * 1_000)
             return Attempt(response, read_usage(response, model_id, price, latency_ms), started_at)
 
-        attempt = await self._retrying("Converse", run, _charge(request, rejected, price), ends_at)
+        attempt = await self._retrying("Converse", run, _charge(request, rejected, price), self._limiter, ends_at)
         usage = attempt.usage
         self._watch.observe(request, usage, price, attempt.started_at, time.monotonic())
         self._report(usage)
@@ -162,7 +162,7 @@ class BedrockModel:
             return Attempt(response, read_usage(counted, settings.embed_model_id, price, latency_ms), started_at)
 
         charge = Charge(most, likely, estimate_tokens(text))
-        attempt = await self._retrying("InvokeModel", run, charge, ends_at)
+        attempt = await self._retrying("InvokeModel", run, charge, self._embed_limiter, ends_at)
         self._report(attempt.usage)
         vector = attempt.response["body"].get("embedding")
         if not isinstance(vector, list) or len(vector) != settings.embed_dimensions:
@@ -172,11 +172,13 @@ class BedrockModel:
             )
         return [float(value) for value in vector]
 
-    async def _retrying(self, operation: str, run: Callable[[], Attempt], charge: Charge, ends_at: float) -> Attempt:
+    async def _retrying(
+        self, operation: str, run: Callable[[], Attempt], charge: Charge, limiter: Limiter, ends_at: float
+    ) -> Attempt:
         attempts = self._settings.max_attempts
         for number in range(1, attempts + 1):
             try:
-                return await self._transport.attempt(run, charge, ends_at - time.monotonic())
+                return await self._transport.attempt(run, charge, limiter, ends_at - time.monotonic())
             except RetryableError as error:
                 wait_seconds = self._backoff(error, number)
                 if number == attempts or time.monotonic() + wait_seconds >= ends_at:

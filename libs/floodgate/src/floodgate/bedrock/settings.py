@@ -27,6 +27,12 @@ class BedrockSettings(BaseSettings):
     embed_dimensions: int = Field(default=256, ge=1)
     embed_cache_size: int = Field(default=4_096, ge=0)
     max_in_flight: int = Field(default=64, ge=1, le=2_048)
+    # The account's quota per minute, as `floodgate bedrock doctor` shows it. Without it, throttling alone is the limit.
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    embed_requests_per_minute: float | None = Field(default=None, gt=0)
+    embed_tokens_per_minute: float | None = Field(default=None, gt=0)
+    instances: int = Field(default=1, ge=1, description="Processes that share the quota; each takes an equal part.")
     max_attempts: int = Field(default=4, ge=1)
     connect_timeout_seconds: float = Field(default=3.0, gt=0)
     read_timeout_seconds: float = Field(default=20.0, gt=0)
@@ -35,3 +41,7 @@ class BedrockSettings(BaseSettings):
         default=None, ge=0, validation_alias=AliasChoices("FLOODGATE_BEDROCK_MAX_USD", "MAX_USD")
     )
     price_file: Path | None = None
+
+    def share(self, per_minute: float | None) -> float | None:
+        """This process's part of a quota."""
+        return None if per_minute is None else per_minute / self.instances

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
-from keyflow.errors import PoisonMessageError
+from keyflow import PoisonMessageError, Slot
 
 from floodgate.bedrock.budget import Budget
 from floodgate.bedrock.contract import Usage
@@ -33,13 +33,18 @@ def make_client(settings: BedrockSettings) -> BedrockRuntimeClient:
     """The boto3 client. Its own retries are off: ours know the deadline, and boto leaves 408 and 424 out."""
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 1},
-        max_pool_connections=settings.max_in_flight,
+        max_pool_connections=_most_at_once(settings),
         connect_timeout=settings.connect_timeout_seconds,
         read_timeout=settings.read_timeout_seconds,
         user_agent_extra=_USER_AGENT,
     )
     # A session of our own: the default one is shared and not made for threads.
     return boto3.session.Session().client("bedrock-runtime", region_name=settings.region, config=config)
+
+
+def _most_at_once(settings: BedrockSettings) -> int:
+    # The model that answers and the one that embeds have a limit each.
+    return 2 * settings.max_in_flight
 
 
 @dataclass(frozen=True)
@@ -66,21 +71,22 @@ class Attempt:
 
 
 class Transport:
-    """Runs attempts in threads, within the limit and the budget."""
+    """Runs attempts in threads, within a limit and the budget."""
 
-    def __init__(
-        self, settings: BedrockSettings, limiter: Limiter, budget: Budget, client_factory: ClientFactory
-    ) -> None:
+    def __init__(self, settings: BedrockSettings, budget: Budget, client_factory: ClientFactory) -> None:
         self._settings = settings
-        self._limiter = limiter
         self._budget = budget
         self._client_factory = client_factory
         self._client: BedrockRuntimeClient | None = None
         self._client_lock = threading.Lock()
         self._threads: ThreadPoolExecutor | None = None
 
-    async def attempt(self, call: Callable[[], Attempt], charge: Charge, remaining_seconds: float) -> Attempt:
+    async def attempt(
+        self, call: Callable[[], Attempt], charge: Charge, limiter: Limiter, remaining_seconds: float
+    ) -> Attempt:
         """One attempt; an answer that comes after the deadline is dropped, and its cost counted.
+
+        The wait for the limiter is part of the time.
 
         Raises:
             RetryableError: Throttled, failed, or out of time.
@@ -93,13 +99,12 @@ class Transport:
         try:
             async with asyncio.timeout(remaining_seconds):
                 await self._budget.reserve(charge.most_usd)
-                await self._acquire(charge)
+                slot = await self._acquire(charge, limiter)
         except TimeoutError:
             raise ModelTimeoutError("no slot for a Bedrock call came free within the deadline") from None
-        started = time.monotonic()
         running = asyncio.get_running_loop().run_in_executor(self._pool(), call)
         # The slot and the reservation belong to the thread: they come back when it ends, however we leave here.
-        running.add_done_callback(lambda ended: self._settle(ended, charge, started))
+        running.add_done_callback(lambda ended: self._settle(ended, charge, limiter, slot))
         done, _ = await asyncio.wait({running}, timeout=max(ends_at - time.monotonic(), 0.0))
         if not done:
             raise ModelTimeoutError("the deadline passed before Bedrock answered")
@@ -134,34 +139,30 @@ class Transport:
         if self._client is not None:
             self._client.close()
 
-    async def _acquire(self, charge: Charge) -> None:
+    async def _acquire(self, charge: Charge, limiter: Limiter) -> Slot:
         try:
-            await self._limiter.acquire(charge.quota_tokens)
+            return await limiter.acquire(charge.quota_tokens)
         except BaseException:  # cancelled while waiting for a slot: nothing was spent
             self._budget.settle(charge.most_usd, 0.0)
             raise
 
-    def _settle(self, ended: asyncio.Future[Attempt], charge: Charge, started: float) -> None:
+    def _settle(self, ended: asyncio.Future[Attempt], charge: Charge, limiter: Limiter, slot: Slot) -> None:
         error = asyncio.CancelledError() if ended.cancelled() else ended.exception()
         if error is None:
             cost_usd, tokens = ended.result().usage.cost_usd, ended.result().quota_tokens
         else:
             # A time-out may well be charged although nothing arrived; a refusal is not.
             timed_out = isinstance(error, ModelTimeoutError)
-            cost_usd, tokens = (charge.likely_usd if timed_out else 0.0), 0
+            cost_usd, tokens = (charge.likely_usd, slot.tokens) if timed_out else (0.0, 0)
         self._budget.settle(charge.most_usd, cost_usd)
-        self._limiter.release(
-            Observation(
-                throttled=isinstance(error, ModelThrottledError),
-                failed=error is not None,
-                latency_seconds=time.monotonic() - started,
-                tokens=tokens,
-            )
+        limiter.release(
+            slot,
+            Observation(throttled=isinstance(error, ModelThrottledError), failed=error is not None, tokens=tokens),
         )
 
     def _pool(self) -> ThreadPoolExecutor:
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._settings.max_in_flight, thread_name_prefix="bedrock")
+            self._threads = ThreadPoolExecutor(_most_at_once(self._settings), thread_name_prefix="bedrock")
         return self._threads
 
     def _connected(self) -> BedrockRuntimeClient:

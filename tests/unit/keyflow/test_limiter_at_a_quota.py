@@ -1,0 +1,185 @@
+"""The limiter against a dependency with a quota, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import selectors
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+
+import pytest
+from keyflow.limiter import AdaptiveLimiter, LimitConfig
+
+SETTLED, END = 60.0, 150.0
+"""From when until when it is measured, in seconds."""
+
+
+class Jump(selectors.SelectSelector):
+    """Instead of waiting for a timer, moves the time to it: minutes pass in a moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise RuntimeError("everything waits and no timer is set: a deadlock")
+        self.now += max(timeout, 0.0)
+        return super().select(0)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Its time starts at 0 and counts seconds that nobody waits for."""
+
+    def __init__(self) -> None:
+        self._jump = Jump()
+        super().__init__(self._jump)
+
+    def time(self) -> float:
+        return self._jump.now
+
+
+def run_in_virtual_time(main: Coroutine[object, object, None]) -> None:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(main)
+
+
+@dataclass
+class Ended:
+    throttled: bool = False
+    tokens: int = 0
+
+    @property
+    def failed(self) -> bool:
+        return self.throttled
+
+
+@dataclass
+class Dependency:
+    """Answers after a log-normal time; throttles at once what is beyond its capacity, or all of it in an outage."""
+
+    calls_at_once: int = 1_000_000
+    calls_per_minute: float = 60_000_000.0
+    mean_seconds: float = 0.5
+    outage: tuple[float, float] = (0.0, 0.0)
+    under_way: int = 0
+    answered: list[float] = field(default_factory=list)
+    throttled: list[float] = field(default_factory=list)
+    _level: float = 1.0
+    _at: float = 0.0
+    _random: random.Random = field(default_factory=lambda: random.Random(7))
+
+    async def call(self) -> Ended:
+        now = asyncio.get_running_loop().time()
+        if self._refuses(now):
+            await asyncio.sleep(0.02)
+            self.throttled.append(now)
+            return Ended(throttled=True)
+        self.under_way += 1
+        await asyncio.sleep(self.mean_seconds * self._random.lognormvariate(-0.125, 0.5))
+        self.under_way -= 1
+        self.answered.append(asyncio.get_running_loop().time())
+        return Ended()
+
+    def _refuses(self, now: float) -> bool:
+        per_second = self.calls_per_minute / 60
+        self._level = min(max(per_second, 1.0), self._level + (now - self._at) * per_second)
+        self._at = now
+        if self.outage[0] <= now < self.outage[1] or self.under_way >= self.calls_at_once or self._level < 1:
+            return True
+        self._level -= 1
+        return False
+
+    def answered_per_second(self, since: float, until: float) -> float:
+        return sum(since <= at < until for at in self.answered) / (until - since)
+
+    def throttled_share(self, since: float, until: float) -> float:
+        throttled = sum(since <= at < until for at in self.throttled)
+        return throttled / (throttled + sum(since <= at < until for at in self.answered))
+
+
+def drive(dependency: Dependency, make: Callable[[Callable[[], float]], AdaptiveLimiter], seconds: float) -> None:
+    """As many callers as ever want to, each trying again after a back-off when it was throttled."""
+
+    async def caller(limiter: AdaptiveLimiter, until: float) -> None:
+        loop = asyncio.get_running_loop()
+        attempt = 0
+        while loop.time() < until:
+            slot = await limiter.acquire(0)
+            ended = await dependency.call()
+            limiter.release(slot, ended)
+            attempt = attempt + 1 if ended.throttled else 0
+            if attempt:
+                await asyncio.sleep(random.Random(attempt).uniform(0, min(0.5 * 2**attempt, 8.0)))
+
+    async def main() -> None:
+        limiter = make(asyncio.get_running_loop().time)
+        await asyncio.gather(*(caller(limiter, seconds) for _ in range(400)))
+        assert (limiter.in_flight, limiter.waiting) == (0, 0)
+        assert limiter.throttled == len(dependency.throttled)
+
+    run_in_virtual_time(main())
+
+
+def unshared(clock: Callable[[], float]) -> AdaptiveLimiter:
+    return AdaptiveLimiter(LimitConfig(), monotonic=clock)
+
+
+@pytest.mark.parametrize("capacity", [3, 10, 40, 200])
+def test_it_settles_near_the_number_of_calls_that_the_other_side_takes_at_once(capacity: int) -> None:
+    dependency = Dependency(calls_at_once=capacity)
+    drive(dependency, unshared, END)
+    assert dependency.answered_per_second(SETTLED, END) >= 0.85 * capacity / dependency.mean_seconds
+    assert dependency.throttled_share(SETTLED, END) <= 0.05
+
+
+@pytest.mark.parametrize("per_minute", [600.0, 6_000.0])
+def test_it_settles_near_a_rate_that_nobody_told_it(per_minute: float) -> None:
+    dependency = Dependency(calls_per_minute=per_minute)
+    drive(dependency, unshared, END)
+    assert dependency.answered_per_second(SETTLED, END) >= 0.85 * per_minute / 60
+    assert dependency.throttled_share(SETTLED, END) <= 0.05
+
+
+def test_within_its_share_of_the_rate_it_is_hardly_ever_throttled_and_uses_it_all() -> None:
+    dependency = Dependency(calls_per_minute=3_000)
+    drive(dependency, lambda clock: AdaptiveLimiter(requests_per_minute=2_900, monotonic=clock), END)
+    assert dependency.answered_per_second(SETTLED, END) >= 0.95 * 2_900 / 60
+    assert dependency.throttled_share(SETTLED, END) == 0
+
+
+@pytest.mark.parametrize("capacity", [10, 100])
+def test_after_a_minute_of_outage_it_finds_its_way_up_again(capacity: int) -> None:
+    dependency = Dependency(calls_at_once=capacity, outage=(120.0, 180.0))
+    drive(dependency, unshared, 300)
+    assert dependency.answered_per_second(130, 180) == 0
+    # A call every five seconds asks whether it is over.
+    assert len([at for at in dependency.throttled if 130 <= at < 180]) <= 10
+    assert dependency.answered_per_second(200, 300) >= 0.85 * capacity / dependency.mean_seconds
+
+
+async def test_reservations_do_not_drift_when_calls_are_cancelled_and_end_in_any_order() -> None:
+    clock = [0.0]
+    limiter = AdaptiveLimiter(LimitConfig(start=8), tokens_per_minute=60_000, monotonic=lambda: clock[0])
+    draws = random.Random(3)
+    slots = []
+    for _ in range(2_000):
+        clock[0] += 1.0
+        cancelled = asyncio.create_task(limiter.acquire(5_000))
+        cancelled.cancel()
+        await asyncio.gather(cancelled, return_exceptions=True)
+        slots.append(await limiter.acquire(draws.choice([100, 900])))
+        if len(slots) > 4:
+            slot = slots.pop(draws.randrange(len(slots)))
+            limiter.release(slot, Ended(tokens=slot.tokens // 2))
+    while slots:
+        limiter.release(slots.pop(), Ended(tokens=0))
+    # The bucket is full again: two seconds' worth and not a token more.
+    await asyncio.wait_for(limiter.acquire(2_000), 5)
+    waiting = asyncio.create_task(limiter.acquire(1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    waiting.cancel()
+    assert limiter.in_flight == 1
