@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 from floodgate_local.bedrock.__main__ import main
+from support.processes import free_port
 
 MODEL = """
 from floodgate_nlu.types import Completion
@@ -31,12 +31,6 @@ class Echo:
 AUTHORIZATION = (
     "AWS4-HMAC-SHA256 Credential=AKID/20261122/eu-west-1/bedrock/aws4_request, SignedHeaders=host, Signature=ab"
 )
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def fetch(url: str, body: Any = None) -> Any:

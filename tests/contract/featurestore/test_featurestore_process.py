@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 import boto3
 from floodgate_local.featurestore.__main__ import main
+from support.processes import free_port
 
 GROUPS = [
     {
@@ -27,12 +27,6 @@ GROUPS = [
         "OnlineStoreConfig": {"EnableOnlineStore": True},
     }
 ]
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def start(port: int, state_dir: Path, groups: Path) -> subprocess.Popen[bytes]:

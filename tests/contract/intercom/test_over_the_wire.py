@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from floodgate.intercom import IntercomClient, IntercomSettings, IntercomUnavailableError, where
+from support.processes import free_port
 
 TOKENS = {
     "FLOODGATE_INTERCOM_TOKEN": "local-token",
@@ -20,13 +20,6 @@ TOKENS = {
     "FLOODGATE_SHOP_TOKEN": "shop-token",
 }
 Start = Callable[[str], tuple[str, subprocess.Popen[bytes]]]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer
 from floodgate.events import (
     Decision,
     Escalation,
@@ -34,6 +31,16 @@ from floodgate.events.times import from_ms, now_ms
 from floodgate.service import EventProducer
 from floodgate.settings import KafkaSettings
 from floodgate_local.state import repository_root
+from support.processes import (
+    DEADLINE_SECONDS,
+    ServiceProcess,
+    answers,
+    begin_at_the_end,
+    ends_of,
+    eventually,
+    free_port,
+    running,
+)
 
 OUTPUTS = ("support.replies", "support.escalations", "support.dead-letters")
 CATEGORIES = {
@@ -41,47 +48,7 @@ CATEGORIES = {
     "cancel_subscription": "cancel_subscription",
     "refund_order": "refund_tickets",
 }
-DEADLINE_SECONDS = 60.0
 INPUTS = ("support.verdicts", "support.messages")
-
-
-def skip_what_is_there(servers: str, group: str) -> None:
-    """The group begins where the inputs end now: what other tests left behind is not worked through."""
-    consumer = Consumer({"bootstrap.servers": servers, "group.id": group, "enable.auto.commit": False})
-    ends = []
-    for topic in INPUTS:
-        for partition in consumer.list_topics(topic, timeout=20).topics[topic].partitions:
-            place = TopicPartition(topic, partition)
-            ends.append(TopicPartition(topic, partition, consumer.get_watermark_offsets(place, timeout=20)[1]))
-    consumer.commit(offsets=ends, asynchronous=False)
-    consumer.close()
-
-
-@dataclass
-class AgentProcess:
-    """`python -m agent` in a consumer group of its own."""
-
-    env: dict[str, str]
-    log: Path
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.log.open("ab") as out:
-            self.process = subprocess.Popen([sys.executable, "-m", "agent"], env=self.env, stdout=out, stderr=out)
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(20)
-
-    def stop(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            code = self.process.wait(40)
-        finally:
-            self.process.kill()
-        assert code == 0, self.log.read_text()[-4_000:]
 
 
 @dataclass
@@ -179,36 +146,24 @@ class Desk:
 @pytest.fixture(scope="module")
 def shop_url(stack_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A freshly seeded shop of these tests' own: a refund can be paid once, and faults strike nobody else."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     folder = tmp_path_factory.mktemp("shop")
     command = [sys.executable, "-m", "floodgate_local.shop", "--port", str(port), "--state-dir", str(folder)]
     url = f"http://127.0.0.1:{port}"
     with (folder / "log").open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out)
         try:
-            deadline = time.monotonic() + DEADLINE_SECONDS
-            while not answers(url):
-                assert time.monotonic() < deadline, (folder / "log").read_text()
-                time.sleep(0.1)
+            eventually(lambda: answers(f"{url}/healthz"), (folder / "log").read_text)
             yield url
         finally:
             process.terminate()
             process.wait(20)
 
 
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/healthz", timeout=5).is_success
-    except httpx.HTTPError:
-        return False
-
-
 @pytest.fixture(scope="module")
 def agent_env(stack_env: dict[str, str], shop_url: str) -> dict[str, str]:
     prefix = f"test-{uuid.uuid4().hex[:8]}."
-    skip_what_is_there(stack_env["FLOODGATE_KAFKA_BOOTSTRAP_SERVERS"], f"{prefix}agent")
+    begin_at_the_end(stack_env["FLOODGATE_KAFKA_BOOTSTRAP_SERVERS"], f"{prefix}agent", INPUTS)
     return {
         **os.environ,
         "FLOODGATE_CATALOGUE_DIR": str(repository_root() / "catalogue"),
@@ -219,11 +174,9 @@ def agent_env(stack_env: dict[str, str], shop_url: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def agent(agent_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentProcess]:
-    service = AgentProcess(agent_env, tmp_path_factory.mktemp("agent") / "log")
-    service.start()
-    yield service
-    service.stop()
+def agent(agent_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    with running(ServiceProcess("agent", agent_env, tmp_path_factory.mktemp("agent") / "log")) as service:
+        yield service
 
 
 @pytest.fixture
@@ -232,13 +185,7 @@ def open_desk(stack_env: dict[str, str], shop_url: str) -> Iterator[Callable[...
     consumer = Consumer(
         {"bootstrap.servers": servers, "group.id": uuid.uuid4().hex, "isolation.level": "read_committed"}
     )
-    ends = []
-    for topic, metadata in consumer.list_topics(timeout=20).topics.items():
-        if topic in OUTPUTS:
-            for partition in metadata.partitions:
-                place = TopicPartition(topic, partition)
-                ends.append(TopicPartition(topic, partition, consumer.get_watermark_offsets(place, timeout=20)[1]))
-    consumer.assign(ends)
+    consumer.assign(ends_of(consumer, OUTPUTS))
     serde = AvroSerde(stack_env["FLOODGATE_SCHEMA_REGISTRY_URL"])
     shop = httpx.Client(base_url=shop_url, timeout=10)
     pseudonyms = Pseudonyms(stack_env["FLOODGATE_PSEUDONYM_KEY"].encode())

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import subprocess
-import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 from floodgate.events import (
     Decision,
     Escalation,
@@ -38,50 +32,11 @@ from floodgate.events.times import from_ms, now_ms
 from floodgate.service import EventProducer
 from floodgate.settings import KafkaSettings
 from floodgate_local.state import repository_root
+from support.processes import ServiceProcess, begin_at_the_end, eventually, running
 
 SECRET = "a signing secret of tests"
-DEADLINE_SECONDS = 60.0
 INPUTS = ("support.verdicts", "support.replies", "support.escalations", "support.messages")
 TOPICS = {Verdict: "support.verdicts", Reply: "support.replies", Escalation: "support.escalations"}
-
-
-def skip_what_is_there(servers: str, group: str) -> None:
-    """The group begins where the inputs end now: what other tests left behind is not worked through."""
-    consumer = Consumer({"bootstrap.servers": servers, "group.id": group, "enable.auto.commit": False})
-    ends = []
-    for topic in INPUTS:
-        for partition in consumer.list_topics(topic, timeout=20).topics[topic].partitions:
-            place = TopicPartition(topic, partition)
-            ends.append(TopicPartition(topic, partition, consumer.get_watermark_offsets(place, timeout=20)[1]))
-    consumer.commit(offsets=ends, asynchronous=False)
-    consumer.close()
-
-
-@dataclass
-class DeliveryProcess:
-    """`python -m delivery` in a consumer group of its own."""
-
-    env: dict[str, str]
-    log: Path
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.log.open("ab") as out:
-            self.process = subprocess.Popen([sys.executable, "-m", "delivery"], env=self.env, stdout=out, stderr=out)
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(20)
-
-    def stop(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            code = self.process.wait(40)
-        finally:
-            self.process.kill()
-        assert code == 0, self.log.read_text()[-4_000:]
 
 
 @dataclass
@@ -123,11 +78,7 @@ class Inbox:
         return [part for part in entries if part["part_type"] in kinds]
 
     def eventually(self, holds: Callable[[], Any], what: str) -> Any:
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while not (found := holds()):
-            assert time.monotonic() < deadline, what
-            time.sleep(0.1)
-        return found
+        return eventually(holds, what)
 
     def fault(self, **rule: Any) -> None:
         self.intercom.put("/_local/faults", json={"rules": [rule]}).raise_for_status()
@@ -225,9 +176,9 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture(scope="module")
 def delivery(
     stack_env: dict[str, str], receiver: Receiver, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[DeliveryProcess]:
+) -> Iterator[ServiceProcess]:
     prefix = f"test-{uuid.uuid4().hex[:8]}."
-    skip_what_is_there(stack_env["FLOODGATE_KAFKA_BOOTSTRAP_SERVERS"], f"{prefix}delivery")
+    begin_at_the_end(stack_env["FLOODGATE_KAFKA_BOOTSTRAP_SERVERS"], f"{prefix}delivery", INPUTS)
     env = {
         **os.environ,
         "FLOODGATE_CATALOGUE_DIR": str(repository_root() / "catalogue"),
@@ -236,10 +187,8 @@ def delivery(
         "FLOODGATE_WEBHOOK_URL": receiver.url,
         "FLOODGATE_WEBHOOK_SIGNING_SECRET": SECRET,
     }
-    service = DeliveryProcess(env, tmp_path_factory.mktemp("delivery") / "log")
-    service.start()
-    yield service
-    service.stop()
+    with running(ServiceProcess("delivery", env, tmp_path_factory.mktemp("delivery") / "log")) as service:
+        yield service
 
 
 @pytest.fixture

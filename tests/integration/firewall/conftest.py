@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer
 from floodgate.events import AvroModel, Message, MessageKind, edge_event_id
 from floodgate.events.serde import AvroSerde
 from floodgate.events.times import from_ms, now_ms
 from floodgate.service import EventProducer
 from floodgate.settings import KafkaSettings
 from floodgate_local.state import repository_root
+from support.processes import DEADLINE_SECONDS, ServiceProcess, ends_of, running
 
 OUTPUTS = ("support.verdicts", "support.escalations", "support.dead-letters")
-DEADLINE_SECONDS = 60.0
 
 
 @contextmanager
@@ -37,17 +34,8 @@ def running_firewall(log: Path, **changes: str) -> Iterator[None]:
         "FLOODGATE_KAFKA_GROUP_PREFIX": f"test-{uuid.uuid4().hex[:8]}.",
         **changes,
     }
-    with log.open("wb") as out:
-        process = subprocess.Popen([sys.executable, "-m", "firewall"], env=env, stdout=out, stderr=out)
-        try:
-            yield
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                code = process.wait(40)
-            finally:
-                process.kill()
-    assert code == 0, log.read_text()[-4_000:]
+    with running(ServiceProcess("firewall", env, log)):
+        yield
 
 
 @dataclass
@@ -116,13 +104,7 @@ def desk(stack_env: dict[str, str]) -> Iterator[Desk]:
     consumer = Consumer(
         {"bootstrap.servers": servers, "group.id": uuid.uuid4().hex, "isolation.level": "read_committed"}
     )
-    ends = []
-    for topic, metadata in consumer.list_topics(timeout=20).topics.items():
-        if topic in OUTPUTS:
-            for partition in metadata.partitions:
-                place = TopicPartition(topic, partition)
-                ends.append(TopicPartition(topic, partition, consumer.get_watermark_offsets(place, timeout=20)[1]))
-    consumer.assign(ends)
+    consumer.assign(ends_of(consumer, OUTPUTS))
     yield Desk(AvroSerde(stack_env["FLOODGATE_SCHEMA_REGISTRY_URL"]), consumer, servers)
     consumer.close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer
 from floodgate.events import Interaction, Turn, edge_event_id
 from floodgate.events.serde import AvroSerde
 from floodgate.events.times import from_ms, now_ms
 from floodgate.service import EventProducer
 from floodgate.settings import KafkaSettings
 from floodgate_local.state import repository_root
+from support.processes import DEADLINE_SECONDS, ServiceProcess, ends_of, running
 
 OUTPUTS = ("support.summaries", "support.dead-letters")
-DEADLINE_SECONDS = 60.0
 
 
 @dataclass
@@ -119,13 +118,7 @@ def archive(stack_env: dict[str, str], env: dict[str, str]) -> Iterator[Archive]
     consumer = Consumer(
         {"bootstrap.servers": servers, "group.id": uuid.uuid4().hex, "isolation.level": "read_committed"}
     )
-    ends = []
-    for topic, metadata in consumer.list_topics(timeout=20).topics.items():
-        if topic in OUTPUTS:
-            for partition in metadata.partitions:
-                place = TopicPartition(topic, partition)
-                ends.append(TopicPartition(topic, partition, consumer.get_watermark_offsets(place, timeout=20)[1]))
-    consumer.assign(ends)
+    consumer.assign(ends_of(consumer, OUTPUTS))
     yield Archive(AvroSerde(stack_env["FLOODGATE_SCHEMA_REGISTRY_URL"]), consumer, servers, env)
     consumer.close()
 
@@ -142,15 +135,5 @@ def summarizer(env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
         check=True,
     )
     assert json.loads(declared.stdout)["outcome"] == "created"
-    log = tmp_path_factory.mktemp("summarizer") / "log"
-    with log.open("wb") as out:
-        process = subprocess.Popen([sys.executable, "-m", "summarizer"], env=env, stdout=out, stderr=out)
-        try:
-            yield
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                code = process.wait(40)
-            finally:
-                process.kill()
-    assert code == 0, log.read_text()[-4_000:]
+    with running(ServiceProcess("summarizer", env, tmp_path_factory.mktemp("summarizer") / "log")):
+        yield
