@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 from support.processes import ServiceProcess, eventually, free_port
 
 NAMES: Final = ("ingest", "firewall", "agent", "summarizer", "delivery")
@@ -40,12 +41,20 @@ class Slot:
 
     def is_ready(self) -> bool:
         """Whether every processor of the instance has partitions."""
+        return bool(held := self.assigned()) and all(count > 0 for count in held.values())
+
+    def assigned(self) -> dict[str, int]:
+        """Partitions that each processor of the instance holds; empty while it does not answer."""
         try:
             metrics = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=2.0).text
         except httpx.HTTPError:
-            return False
-        assigned = [line for line in metrics.splitlines() if line.startswith("keyflow_assigned{")]
-        return bool(assigned) and all(float(line.rsplit(" ", 1)[1]) > 0 for line in assigned)
+            return {}
+        return {
+            sample.labels["processor"]: int(sample.value)
+            for family in text_string_to_metric_families(metrics)
+            for sample in family.samples
+            if sample.name == "keyflow_assigned"
+        }
 
 
 class Fleet:

@@ -34,6 +34,7 @@ class Played:
     closed: int = 0
     unplayed_turns: int = 0
     problems: list[str] = field(default_factory=list)
+    conversation_ids: list[str] = field(default_factory=list)
 
 
 class Player:
@@ -42,11 +43,13 @@ class Player:
     Args:
         intercom_url: The Intercom stand-in.
         seen: What came of the messages, to know when an answer will follow.
+        answer_seconds: How long a user waits for an answer before leaving it at that.
     """
 
-    def __init__(self, intercom_url: str, seen: Seen) -> None:
+    def __init__(self, intercom_url: str, seen: Seen, *, answer_seconds: float = _ANSWER_SECONDS) -> None:
         self._intercom_url = intercom_url
         self._seen = seen
+        self._answer_seconds = answer_seconds
         self.played = Played()
         self._heard: dict[str, int] = {}
 
@@ -98,12 +101,14 @@ class Player:
         begun = await self._post(client, "/_local/conversations", body)
         self.played.conversations += 1
         self.played.messages += 1
-        return str(begun["conversation_id"])
+        conversation_id = str(begun["conversation_id"])
+        self.played.conversation_ids.append(conversation_id)
+        return conversation_id
 
     async def _answered(self, client: httpx.AsyncClient, conversation_id: str, key: str, sent: int) -> bool:
         """Waits until the automation answered the latest turn; False when none will follow."""
         heard = self._heard.get(key, 0)
-        deadline = time.monotonic() + _ANSWER_SECONDS
+        deadline = time.monotonic() + self._answer_seconds
         while time.monotonic() < deadline:
             if self._seen.verdict_counts[key] >= sent:
                 if self._seen.is_settled(key):
@@ -112,12 +117,12 @@ class Player:
                 if self._seen.spoken[key] > heard and _answers(await self._show(client, conversation_id)):
                     return True
             await asyncio.sleep(_STEP_SECONDS)
-        self.played.problems.append(f"{key}: no answer within {_ANSWER_SECONDS:.0f} s")
+        self.played.problems.append(f"{key}: no answer within {self._answer_seconds:.0f} s")
         return False
 
     async def _quiet(self, client: httpx.AsyncClient, conversation_id: str, key: str, sent: int) -> None:
         """Waits until the automation has said what it has to say, so that the human does not cut in."""
-        deadline = time.monotonic() + _ANSWER_SECONDS
+        deadline = time.monotonic() + self._answer_seconds
         while time.monotonic() < deadline:
             passed = self._seen.verdict_counts[key] >= sent and self._seen.is_passed(key)
             if passed or _answers(await self._show(client, conversation_id)):
