@@ -10,13 +10,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+import boto3
 import httpx
 from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import Producer
@@ -24,6 +25,7 @@ from faults.services.audit import Conversation, Picture, problems, words_of
 from faults.services.journal import PROCESSORS, Entry, Journal, Place, Reader, Source, changelogs, inputs_of
 from faults.services.load import Load
 from floodgate.bedrock.local_server import LocalServer
+from floodgate.events import Summary
 from floodgate.events.serde import AvroSerde
 from floodgate.events.topics import topics
 from floodgate_demo.tally import Follower
@@ -50,6 +52,7 @@ _SERVICE_SETTINGS: Final = {
     "FLOODGATE_INGEST_RECONCILE_GRACE_SECONDS": "10",
 }
 _SETTLE_STAND_STILL_SECONDS: Final = 150.0
+_FEATURE_GROUP: Final = "floodgate-interactions"
 _QUIET_SECONDS: Final = 3.0
 _PROGRESS_SECONDS: Final = 240.0
 
@@ -109,7 +112,7 @@ class Site:
 
     def stop(self) -> None:
         self.heal()
-        self._local("intercom", "PUT", "/_local/webhook", {"url": None})
+        self._local("intercom", "PUT", "/_local/webhook", {})
         self.fleet.stop()
         self.follower.stop()
 
@@ -284,7 +287,7 @@ class Round:
             actions=self.site._local("shop", "GET", "/_local/actions")["actions"],
             conversations=conversations,
             dropped=self.load.dropped,
-            stored=self._stored(),
+            stored=self._stored(summary for _, summary in decoded.get("support.summaries", ())),
         )
 
     def _decoded(self, topic: str, journal: Journal) -> list[tuple[Entry, Any]]:
@@ -340,19 +343,21 @@ class Round:
             assigned=bool(shown["team_assignee_id"] or shown["admin_assignee_id"] or humans),
         )
 
-    def _stored(self) -> set[UUID]:
-        group = self.site.env.get("FLOODGATE_FEATURE_GROUP", "floodgate-interactions")
-        url = self.site.env["AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME"]
-        found: set[UUID] = set()
-        after = 0
-        while True:
-            path = f"{url}/_local/offline/{group}?after={after}"
-            rows = httpx.get(path, timeout=30.0).raise_for_status().json()["rows"]
-            if not rows:
-                return found
-            for row in rows:
-                found.add(UUID(row["record"]["interaction_id"]))
-            after = max(int(row["number"]) for row in rows)
+    def _stored(self, summaries: Iterable[Summary]) -> set[UUID]:
+        """Those of the feature records that the feature store gives out."""
+        store = boto3.client(
+            "sagemaker-featurestore-runtime",
+            endpoint_url=self.site.env["AWS_ENDPOINT_URL_SAGEMAKER_FEATURESTORE_RUNTIME"],
+            aws_access_key_id=self.site.env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.site.env["AWS_SECRET_ACCESS_KEY"],
+            region_name=self.site.env["AWS_REGION"],
+        )
+        ids = {summary.interaction_id for summary in summaries}
+        return {
+            known
+            for known in ids
+            if store.get_record(FeatureGroupName=_FEATURE_GROUP, RecordIdentifierValueAsString=str(known)).get("Record")
+        }
 
 
 def _buttons(part: Mapping[str, Any]) -> tuple[str, ...]:

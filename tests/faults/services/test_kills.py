@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 
 from faults.services.journal import inputs_of
 from faults.services.site import Site
-from support.fleet import NAMES
+from floodgate.events.topics import topics
+from support.fleet import NAMES, Slot
 from support.processes import eventually
 
 KILLS = 50
