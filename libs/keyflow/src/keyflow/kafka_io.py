@@ -169,7 +169,11 @@ class KafkaIO(Generic[S]):
         """Where reading stands: beyond the last record, and beyond transaction markers that follow it."""
         assert self._consumer is not None
         places = [TopicPartition(topic, partition) for partition in self._assignments for topic in self._topics]
-        return {(p.topic, p.partition): p.offset for p in self._consumer.position(places) if p.offset >= 0}
+        try:
+            return {(p.topic, p.partition): p.offset for p in self._consumer.position(places) if p.offset >= 0}
+        except KafkaException as error:
+            log.warning("keyflow.position_retry code=%s", error.args[0].name())
+            return {}
 
     def commit(self) -> tuple[int, float]:
         """Writes one transaction of what is ready: how many outcomes, and how long it took in seconds.

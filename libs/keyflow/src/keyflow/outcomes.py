@@ -21,11 +21,16 @@ S = TypeVar("S")
 
 @dataclass(slots=True)
 class Attempts:
-    """How a record was tried."""
+    """How a record was tried.
+
+    Attributes:
+        decided: Its first outcome, which carries an effect, is delivered: offset and number are used up.
+    """
 
     count: int = 0
     fallback: bool = False
     resumed: bool = False
+    decided: bool = False
     error_class: str = "poison"
 
 
@@ -46,13 +51,14 @@ class Outcomes(Generic[S]):
         writes = [self._write(emit) for emit in outcome.events]
         if table is not None:
             parked = before = table.parked(item.key)
-            if parked is not None and outcome.effect is None and self._number(item) is not None:
+            if parked is not None and not attempts.decided and self._number(item) is not None:
                 parked = released(parked)
             if outcome.state is not KEEP or outcome.effect is not None or attempts.resumed or parked != before:
                 self._write_state(item, outcome, table, writes, parked)
         return Finished(
             item,
-            item.offset if outcome.effect is None else None,
+            # The decision finishes the record: from then on its effect is in the changelog, and goes on from there.
+            None if attempts.decided else item.offset,
             writes,
             outcome.effect,
             "fallback" if attempts.fallback else "outcome",
@@ -90,7 +96,7 @@ class Outcomes(Generic[S]):
         Raises:
             FatalError: It cannot be written: the process stops, because nothing is dropped.
         """
-        number, parked = self._numbered(item, table)
+        number, parked = self._numbered(item, table, attempts)
         failed = self._failed(item, error, attempts, number)
         try:
             letter = self._unchecked(self._processor.dead_letter(failed))
@@ -108,7 +114,8 @@ class Outcomes(Generic[S]):
             place = f"{failed.topic}/{failed.partition}/{failed.offset}"
             raise FatalError(f"the dead letter of {place} cannot be written: {where(second)}") from second
         kind = PARKED if failed.error_class == PARKED else "dead_letter"
-        return Finished(item, item.offset, writes, kind=kind, attempts=failed.attempts)
+        offset = None if attempts.decided else item.offset
+        return Finished(item, offset, writes, kind=kind, attempts=failed.attempts)
 
     # Dead letters
 
@@ -145,11 +152,11 @@ class Outcomes(Generic[S]):
     def _number(self, item: Item) -> int | None:
         return number_in(item.headers) if item.source_topic == self._processor.redrive_topic else None
 
-    def _numbered(self, item: Item, table: Table[S] | None) -> tuple[int | None, Parked | None]:
+    def _numbered(self, item: Item, table: Table[S] | None, attempts: Attempts) -> tuple[int | None, Parked | None]:
         """The number that a dead letter carries, if any, and what is known of its key from then on."""
         if table is None or not item.key:
             return None, None
-        parked, number = table.parked(item.key), self._number(item)
+        parked, number = table.parked(item.key), None if attempts.decided else self._number(item)
         if parked is not None and number is not None:
             return number, parked
         # Without a value nothing can come back, and the key would never be free again.

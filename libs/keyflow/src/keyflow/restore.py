@@ -22,12 +22,17 @@ _TELL_EVERY_SECONDS: Final = 5.0
 
 
 class ChangelogReader(Generic[S]):
-    """Reads a changelog with a consumer of its own, which commits nothing. Kafka thread only."""
+    """Reads a changelog with a consumer of its own, which commits nothing. Kafka thread only.
+
+    Attributes:
+        held: Partitions with at least one entry, tombstones too.
+    """
 
     def __init__(self, config: EngineConfig, changelog: str) -> None:
         self._config = config
         self._changelog = changelog
         self._consumer = Consumer(config.restorer())
+        self.held: set[int] = set()
 
     def __enter__(self) -> ChangelogReader[S]:
         return self
@@ -98,6 +103,7 @@ class ChangelogReader(Generic[S]):
         except (ValueError, AttributeError) as error:
             place = f"{self._changelog}/{partition}/{message.offset()}"
             raise FatalError(f"{place}: an entry cannot be read ({type(error).__name__})") from error
+        self.held.add(partition)
         return 1
 
     def _drop_finished(self, left: set[int], ends: Mapping[int, tuple[int, int]]) -> int:
@@ -125,14 +131,14 @@ def restored(
     """
     with ChangelogReader[S](config, changelog) as reader:
         try:
-            ends = reader.ends(set(tables))
-            for partition, (low, high) in ends.items():
-                if high > low and not committed[partition] and not config.start_over:
+            reader.restore(tables, reader.ends(set(tables)))
+            # Known only now: offsets alone tell nothing, a first transaction that was aborted takes some too.
+            for partition in sorted(reader.held):
+                if not committed[partition] and not config.start_over:
                     raise FatalError(
                         f"{changelog}/{partition} holds state, but the group {config.group_id!r} has no committed "
                         "offset there: every input would be handled again. Set the group's offsets to where it was "
                         "(or to the end), delete the changelog's records to begin anew, or allow it (start_over)"
                     )
-            reader.restore(tables, ends)
         except KafkaException as error:
             raise FatalError(f"restoring {changelog} failed: {error.args[0].str()}") from error

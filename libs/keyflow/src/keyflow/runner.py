@@ -82,6 +82,7 @@ class RecordRunner(Generic[S]):
                 outcome = await self._resume(await self._run_effect(pending), item, table, attempts)
             while outcome.effect is not None:
                 committed = deliver(self._outcomes.finished(item, outcome, table, attempts))
+                attempts.decided = True
                 if committed is not None:
                     await committed
                 result = await self._run_effect(PendingEffect(outcome.effect, item.key))

@@ -55,7 +55,8 @@ class Status:
 
         An outage does not count: it is waited out here, and starting again would not end it.
         """
-        if self.buffered == 0 or self.breaker_open:
+        # A record whose effect runs is finished and in flight.
+        if (self.buffered == 0 and self.in_flight == 0) or self.breaker_open:
             self._last_progress = time.monotonic()
             return 0.0
         return time.monotonic() - self._last_progress

@@ -108,7 +108,7 @@ class Finished:
     """One outcome on its way into a transaction.
 
     Attributes:
-        offset: The record's offset when it is finished with this outcome; None when its effect is still to run.
+        offset: The record's offset, which is finished with its first outcome; None for what follows its effect.
         kind: "outcome", "fallback", "dead_letter" or "expired", for the figures.
         waiter: Resolved once it is committed; an effect waits for it.
     """

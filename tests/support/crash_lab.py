@@ -1,0 +1,459 @@
+"""Engines on a broker in memory that can be killed between any two steps, and what must hold afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException
+from keyflow import (
+    Effect,
+    EffectResult,
+    Emit,
+    Engine,
+    EngineConfig,
+    FatalError,
+    Outcome,
+    PendingEffect,
+    PoisonMessageError,
+    Processor,
+    Record,
+    RetryableError,
+    StateSpec,
+    Tools,
+)
+from keyflow.table import Entry, decode_entry
+from support.memory_broker import MemoryBroker
+from support.memory_clients import MemoryConsumer, MemoryProducer, Wire, failure
+from support.virtual_time import VirtualLoop, virtual
+
+GROUP: Final = "group"
+IN: Final = "in"
+OUT: Final = "out"
+DEAD: Final = "dead"
+STATE: Final = "state"
+
+_PATIENCE_SECONDS: Final = 900.0
+_IDLE_SECONDS: Final = 1.5
+
+
+class Killed(BaseException):
+    """The process is dead: nothing after this line runs in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong in one process.
+
+    Attributes:
+        step: At which step of the process, counted from 1.
+        kind: "crash", or the name of an error of `ERRORS`.
+    """
+
+    step: int
+    kind: str = "crash"
+
+
+@dataclass(frozen=True, slots=True)
+class InjectedError:
+    """How a call can fail: before it reached the broker, or after the broker did it."""
+
+    calls: frozenset[str]
+    after: bool
+    make: Callable[[], BaseException]
+
+
+_TRANSACTIONAL: Final = frozenset(
+    {"init_transactions", "send_offsets_to_transaction", "commit_transaction", "abort_transaction"}
+)
+_ASKING: Final = frozenset({"committed", "get_watermark_offsets", "list_topics", "position"})
+ERRORS: Final[Mapping[str, InjectedError]] = {
+    "retriable": InjectedError(_TRANSACTIONAL, False, lambda: failure(KafkaError._TIMED_OUT, retriable=True)),
+    "answer lost": InjectedError(_TRANSACTIONAL, True, lambda: failure(KafkaError._TIMED_OUT, retriable=True)),
+    "abortable": InjectedError(
+        frozenset({"send_offsets_to_transaction", "commit_transaction"}),
+        False,
+        lambda: failure(KafkaError.NOT_COORDINATOR, abort=True),
+    ),
+    "fenced": InjectedError(
+        _TRANSACTIONAL | {"begin_transaction", "produce"}, False, lambda: failure(KafkaError._FENCED, fatal=True)
+    ),
+    "fenced after": InjectedError(_TRANSACTIONAL, True, lambda: failure(KafkaError._FENCED, fatal=True)),
+    "no answer": InjectedError(_ASKING, False, lambda: failure(KafkaError._TIMED_OUT)),
+    "queue full": InjectedError(frozenset({"produce"}), False, lambda: BufferError("Local: Queue full")),
+    "read error": InjectedError(frozenset({"poll"}), False, lambda: failure(KafkaError._ALL_BROKERS_DOWN)),
+}
+
+
+class Process(Wire):
+    """One run of an engine, and the line between its clients and the broker."""
+
+    def __init__(self, lab: Lab, name: str, fault: Fault | None) -> None:
+        self._lab = lab
+        self.name = name
+        self.fault = fault
+        self.alive = True
+        self.steps: list[str] = []
+        self.consumers: list[MemoryConsumer] = []
+        self.task: asyncio.Task[None] | None = None
+        self.engine: Engine[int] | None = None
+        self.faulted = False
+
+    def step(self, name: str, *, when: str = "before") -> None:
+        """One numbered place at which something may go wrong.
+
+        Raises:
+            Killed: The process dies here, or is dead already.
+        """
+        if not self.alive:
+            raise Killed
+        self.steps.append(f"{when} {name}")
+        fault = self.fault
+        if fault is None or len(self.steps) != fault.step:
+            return
+        if fault.kind == "crash":
+            self.kill()
+            raise Killed
+        error = ERRORS[fault.kind]
+        if name in error.calls and error.after == (when == "after"):
+            self.faulted = True
+            raise error.make()
+
+    def kill(self) -> None:
+        """Dies at once: no close, no abort, no last word."""
+        self.alive = False
+        for consumer in self.consumers:
+            consumer.die()
+        self._lab.loop.notify()
+        if self.task is not None:
+            self._lab.loop.call_soon(self.task.cancel)
+
+    @contextmanager
+    def call(self, name: str) -> Iterator[None]:
+        if not self.alive:
+            raise Killed
+        if not name:
+            yield
+            return
+        self.step(name)
+        yield
+        self.step(name, when="after")
+
+    def polled(self, found: bool) -> KafkaError | None:
+        if not self.alive:
+            raise Killed
+        if not found:
+            return None
+        try:
+            self.step("poll")
+        except KafkaException as error:
+            return error.args[0]  # type: ignore[no-any-return]  # confluent_kafka has no types
+        return None
+
+
+@dataclass
+class Outside:
+    """What an effect acts on: it knows idempotency keys, and remembers every call."""
+
+    done: dict[str, Any] = field(default_factory=dict)
+    calls: list[tuple[str, bool]] = field(default_factory=list)
+    failing: Counter[str] = field(default_factory=Counter)
+
+    def act(self, pending: PendingEffect) -> Mapping[str, Any]:
+        """Acts once per key, and fails now and then: before it acts, after it, or for good."""
+        key, what = pending.effect.idempotency_key, pending.effect.payload.get("outside", "")
+        assert (key in {call for call, _ in self.calls}) <= pending.maybe_repeated, f"{key} is repeated and not marked"
+        self.calls.append((key, pending.maybe_repeated))
+        self.failing[key] += 1
+        if what == "refuses":
+            raise PoisonMessageError("not allowed")
+        if what == "busy" and self.failing[key] == 1:
+            raise RetryableError("busy", retry_after_seconds=0.3)
+        self.done.setdefault(key, dict(pending.effect.payload))
+        if what == "loses its answer" and self.failing[key] == 1:
+            raise RetryableError("no answer")
+        return {"ok": True}
+
+
+class Lab:
+    """A broker, the world outside, and engines that come and go.
+
+    Args:
+        partitions: Of every topic.
+        seed: Of all chance in it.
+    """
+
+    def __init__(self, partitions: int = 2, seed: int = 0, **config: Any) -> None:
+        self.loop = VirtualLoop()
+        self.broker = MemoryBroker(self.loop, seed)
+        for topic in (IN, OUT, DEAD, STATE):
+            self.broker.create(topic, partitions)
+        self.outside = Outside()
+        self.config = config
+        self.seed = seed
+        self.partitions = partitions
+        self.started: list[Process] = []
+        self.handled: list[tuple[str, int]] = []
+        self.running: Counter[str] = Counter()
+        self.gates: dict[int, asyncio.Event] = {}
+        self.ttl_seconds: float | None = None
+        self.inputs: list[tuple[tuple[int, int], str, bytes]] = []
+
+    @contextmanager
+    def open(self) -> Iterator[Lab]:
+        """Puts the broker in the place of Kafka, and the loop's time in that of the clock."""
+        names = {"Consumer": self._consumer, "Producer": self._producer}
+        with virtual("keyflow", self.loop, self.seed, names):
+            try:
+                yield self
+            finally:
+                for process in self.started:
+                    if process.task is not None and not process.task.done():
+                        process.kill()
+                        self.wait(process)
+                self.loop.end()
+
+    def _consumer(self, conf: dict[str, Any]) -> MemoryConsumer:
+        process = self.started[int(conf["test.process"])]
+        with process.call("Consumer()"):
+            made = MemoryConsumer(self.broker, conf, process)
+            process.consumers.append(made)
+            return made
+
+    def _producer(self, conf: dict[str, Any]) -> MemoryProducer:
+        process = self.started[int(conf["test.process"])]
+        with process.call("Producer()"):
+            return MemoryProducer(self.broker, conf, process)
+
+    # Processes
+
+    def start(self, instance: str = "0", fault: Fault | None = None) -> Process:
+        """Starts an engine; a slot's earlier process should be dead."""
+        process = Process(self, f"{instance}#{len(self.started)}", fault)
+        self.started.append(process)
+        config = EngineConfig("memory", GROUP, instance, client={"test.process": len(self.started) - 1}, **self.config)
+        process.engine = Engine(self._processor(process), config, clock_ms=self.broker.now_ms)
+        process.task = self.loop.create_task(self._run(process))
+        return process
+
+    async def _run(self, process: Process) -> None:
+        assert process.engine is not None
+        try:
+            await process.engine.run()
+        except (Killed, asyncio.CancelledError):
+            if process.alive:
+                raise
+
+    def wait(self, process: Process) -> FatalError | None:
+        """Until the process has ended: the line it ended with, or None when it was stopped or killed."""
+        assert process.task is not None
+        self.loop.run_until_complete(asyncio.wait([process.task]))
+        error = None if process.task.cancelled() else process.task.exception()
+        if not process.alive:
+            return None
+        process.alive = False
+        if error is not None and not isinstance(error, FatalError):
+            raise AssertionError(f"it ended with {error!r}, which is not one clear line") from error
+        return error
+
+    def stop(self, process: Process) -> None:
+        """Lets the process finish."""
+        assert process.engine is not None
+        process.engine.stop()
+        error = self.wait(process)
+        assert error is None, error
+
+    def pass_time(self, seconds: float) -> None:
+        """Lets everything run for so long."""
+        self.loop.run_until_complete(asyncio.sleep(seconds))
+
+    def until(self, holds: Callable[[], bool], process: Process | None = None) -> None:
+        """Lets everything run until it holds, or the process ends."""
+        deadline = self.loop.time() + _PATIENCE_SECONDS
+        while not holds():
+            assert self.loop.time() < deadline, f"not settled: {self.unsettled()}"
+            if process is not None and process.task is not None and process.task.done():
+                return
+            self.pass_time(0.05)
+
+    def finish(self, faults: Sequence[Fault] = (), instance: str = "0") -> list[Process]:
+        """Runs one process after the other, each with its fault, until all is handled; then one that must be idle."""
+        left = list(faults)
+        lives: list[Process] = []
+        while True:
+            assert len(lives) <= len(faults) + 1, [process.steps[-3:] for process in lives]
+            process = self.start(instance, left.pop(0) if left else None)
+            lives.append(process)
+            self.until(self.settled, process)
+            if self.idle(process):
+                self.stop(process)
+                break
+            self.wait(process)
+        before = len(self.handled), len(self.outside.calls)
+        last = self.start(instance)
+        self.pass_time(3.0)
+        self.stop(last)
+        assert before == (len(self.handled), len(self.outside.calls)), "a start after the end found something to do"
+        return lives
+
+    def idle(self, process: Process) -> bool:
+        """Leaves it alone for so long that it keeps house; whether it still runs then."""
+        assert process.task is not None
+        if not process.task.done():
+            self.pass_time(_IDLE_SECONDS)
+        return not process.task.done()
+
+    # What is run
+
+    def fill(self, records: Sequence[tuple[str, Any]]) -> None:
+        """Writes inputs; bytes go as they are."""
+        for key, value in records:
+            data = value if isinstance(value, bytes) else json.dumps(value).encode()
+            _, partition = self.broker.append(IN, key.encode(), data)
+            place = partition, self.broker.logs[IN, partition].end - 1
+            self.inputs.append((place, key, data))
+
+    def _processor(self, process: Process) -> Processor[int]:
+        async def run_effect(pending: PendingEffect) -> Mapping[str, Any]:
+            process.step("effect")
+            answer = self.outside.act(pending)
+            process.step("effect", when="after")
+            await asyncio.sleep(0)
+            return answer
+
+        return Processor(
+            name="lab",
+            inputs=[IN],
+            handler=_Handler(self, process),
+            decode=lambda _, data: json.loads(data),
+            encode=lambda _, value: json.dumps(value).encode(),
+            dead_letter=lambda failed: Emit(
+                DEAD, (failed.raw_key or b"").decode(), {"partition": failed.partition, "offset": failed.offset}
+            ),
+            state=StateSpec(STATE, lambda count: str(count).encode(), int, self.ttl_seconds),
+            effects={"act": run_effect},
+            on_poison=lambda failed, record, state: Outcome(
+                [Emit(OUT, (failed.raw_key or b"").decode(), {"escalated": failed.offset})]
+            ),
+        )
+
+    # What is there afterwards
+
+    def committed(self, topic: str) -> list[tuple[str, Any]]:
+        """Every committed record of a topic, partition by partition."""
+        return [
+            ((stored.key or b"").decode(), None if stored.value is None else json.loads(stored.value))
+            for partition in range(self.partitions)
+            for _, stored in self.broker.logs[topic, partition].committed()
+        ]
+
+    def folded(self) -> dict[str, Entry]:
+        """The changelog, read from the beginning."""
+        entries: dict[str, Entry] = {}
+        for partition in range(self.partitions):
+            for _, stored in self.broker.logs[STATE, partition].committed():
+                key = (stored.key or b"").decode()
+                if stored.value is None:
+                    entries.pop(key, None)
+                else:
+                    entries[key] = decode_entry(stored.value)
+        return entries
+
+    def unsettled(self) -> list[Any]:
+        """What is not handled and committed yet."""
+        stored = self.broker.offsets.get(GROUP, {})
+        found: list[Any] = []
+        for partition in range(self.partitions):
+            log = self.broker.logs[IN, partition]
+            records = [offset for offset, _ in log.committed()]
+            offset, metadata = stored.get((IN, partition), (0, ""))
+            if (records and offset <= records[-1]) or metadata:
+                found.append((partition, offset, metadata))
+        found += [key for key, entry in self.folded().items() if entry.effect is not None]
+        return found
+
+    def settled(self) -> bool:
+        """Whether every input is committed and no effect is pending."""
+        return not self.unsettled()
+
+
+class _Handler:
+    """Counts the records of each key; a record's own fields say what else happens."""
+
+    def __init__(self, lab: Lab, process: Process) -> None:
+        self._lab = lab
+        self._process = process
+
+    async def handle(self, record: Record, state: int | None, tools: Tools) -> Outcome[int]:
+        lab, process = self._lab, self._process
+        asked = record.value
+        process.step("handle")
+        lab.handled.append((record.key, asked["n"]))
+        running = f"{process.name} {record.key}"
+        assert not lab.running[running], f"two records of {record.key} at once"
+        lab.running[running] += 1
+        try:
+            if "slow" in asked:
+                await asyncio.sleep(asked["slow"])
+            if "gate" in asked:
+                await lab.gates.setdefault(asked["n"], asyncio.Event()).wait()
+            if record.attempt <= asked.get("retries", 0):
+                raise RetryableError("not yet")
+            if "poison" in asked:
+                raise PoisonMessageError("it is broken")
+        finally:
+            lab.running[running] -= 1
+        count = (state or 0) + 1
+        effect = Effect("act", f"act-{asked['n']}", {"outside": asked["outside"]}) if "outside" in asked else None
+        process.step("handle", when="after")
+        return Outcome(
+            [Emit(OUT, record.key, {"n": asked["n"], "count": count})], None if "forget" in asked else count, effect
+        )
+
+    async def resume(self, result: EffectResult, key: str, state: int | None, tools: Tools) -> Outcome[int]:
+        self._process.step("resume")
+        return Outcome([Emit(OUT, key, {"effect": result.effect.idempotency_key, "status": result.status})])
+
+
+def verify(lab: Lab) -> None:
+    """Every input led to its outcome exactly once, in order per key, and everything that is kept agrees."""
+    expected: dict[str, list[Any]] = {}
+    states: dict[str, int] = {}
+    letters: list[Any] = []
+    actions: set[str] = set()
+    for (partition, offset), key, data in lab.inputs:
+        outputs = expected.setdefault(key, [])
+        try:
+            asked = json.loads(data)
+        except ValueError:
+            asked = {"poison": True}
+        if "poison" in asked:
+            letters.append((key, {"partition": partition, "offset": offset}))
+            outputs.append({"escalated": offset})
+            continue
+        count = states.get(key, 0) + 1
+        outputs.append({"n": asked["n"], "count": count})
+        states[key] = count
+        if "forget" in asked:
+            del states[key]
+        if "outside" in asked:
+            status = "refused" if asked["outside"] == "refuses" else "done"
+            outputs.append({"effect": f"act-{asked['n']}", "status": status})
+            if status == "done":
+                actions.add(f"act-{asked['n']}")
+    found: dict[str, list[Any]] = {}
+    for key, value in lab.committed(OUT):
+        found.setdefault(key, []).append(value)
+    for key in expected | found:
+        assert found.get(key) == expected.get(key), f"outputs of {key}: {found.get(key)}, not {expected.get(key)}"
+    assert sorted(lab.committed(DEAD), key=str) == sorted(letters, key=str)
+    assert set(lab.outside.done) == actions
+    kept = {key: int(entry.state) for key, entry in lab.folded().items() if entry.state is not None}
+    assert kept == states, f"state {kept}, not {states}"
+    assert not any(entry.effect for entry in lab.folded().values())
+    assert not lab.loop.unhandled, lab.loop.unhandled

@@ -1,0 +1,506 @@
+"""Stand-ins for confluent_kafka's Consumer and Producer on a `MemoryBroker`, with librdkafka's rules of calling.
+
+They raise real KafkaException and KafkaError. Every call goes through `Wire`, which can let it fail or let the whole
+process die before it or after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Final, TypeVar
+
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, TopicPartition
+from support.memory_broker import MemoryBroker, Place, Refused, Stored, Transaction
+from support.memory_group import Member
+
+T = TypeVar("T")
+
+_CALL_COST_SECONDS: Final = 0.0001
+
+
+class Wire:
+    """Between a process's clients and the broker: where calls are counted, and fail. This one lets all through."""
+
+    alive = True
+
+    @contextmanager
+    def call(self, name: str) -> Iterator[None]:
+        """Around every call."""
+        yield
+
+    def polled(self, found: bool) -> KafkaError | None:
+        """At every poll; what it returns becomes a message with this error."""
+        return None
+
+
+def failure(code: int, *, fatal: bool = False, retriable: bool = False, abort: bool = False) -> KafkaException:
+    """A KafkaException as librdkafka's transactional calls raise it."""
+    return KafkaException(KafkaError(code, f"error {code}", fatal, retriable, abort))
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryMessage:
+    """What poll and consume return."""
+
+    place: Place
+    at: int
+    stored: Stored | None
+    failed: KafkaError | None = None
+
+    def error(self) -> KafkaError | None:
+        return self.failed
+
+    def topic(self) -> str:
+        return self.place[0]
+
+    def partition(self) -> int:
+        return self.place[1]
+
+    def offset(self) -> int:
+        return self.at
+
+    def key(self) -> bytes | None:
+        return self.stored.key if self.stored else None
+
+    def value(self) -> bytes | None:
+        return self.stored.value if self.stored else None
+
+    def headers(self) -> list[tuple[str, bytes]] | None:
+        return self.stored.headers if self.stored else None
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, self.stored.timestamp_ms if self.stored else 0
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryMetadata:
+    """What consumer_group_metadata returns: as the client knows it at that moment."""
+
+    group: str
+    generation: int
+    member: str
+
+
+def _topics(broker: MemoryBroker) -> Any:
+    described = {
+        topic: SimpleNamespace(topic=topic, partitions=dict.fromkeys(range(count)), error=None)
+        for topic, count in broker.topics.items()
+    }
+    return SimpleNamespace(topics=described)
+
+
+class _Client:
+    def __init__(self, broker: MemoryBroker, wire: Wire) -> None:
+        self._broker = broker
+        self._wire = wire
+
+    def _wait(self, holds: Callable[[], bool], seconds: float) -> bool:
+        found = self._broker.loop.wait_in_thread(lambda: holds() or not self._wire.alive, seconds)
+        with self._wire.call(""):  # a process that died while it waited goes no further
+            return found
+
+    def list_topics(self, topic: str | None = None, timeout: float = -1) -> Any:
+        with self._wire.call("list_topics"):
+            return _topics(self._broker)
+
+
+class MemoryConsumer(_Client):
+    """Of confluent_kafka.Consumer what the engine and its tests call."""
+
+    def __init__(self, broker: MemoryBroker, conf: dict[str, Any], wire: Wire) -> None:
+        super().__init__(broker, wire)
+        self._group = str(conf["group.id"])
+        self._committed_only = conf.get("isolation.level", "read_committed") == "read_committed"
+        self._earliest = conf.get("auto.offset.reset", "latest") in ("earliest", "beginning")
+        self._incremental = (
+            conf.get("group.protocol") == "consumer" or "cooperative" in str(conf.get("partition.assignment.strategy"))
+        )  # fmt: skip
+        self._session_seconds = int(conf.get("session.timeout.ms", 45_000)) / 1000
+        self._topic_names: list[str] = []
+        self._callbacks: dict[str, Any] = {}
+        self.member: Member | None = None
+        self._generation = -1
+        self._positions: dict[Place, int] = {}
+        self._fetched: set[Place] = set()
+        self._paused: set[Place] = set()
+        self._turn = 0
+        self._closed = False
+
+    # Group
+
+    def subscribe(self, topics: list[str], on_assign: Any = None, on_revoke: Any = None, on_lost: Any = None) -> None:
+        with self._wire.call("subscribe"):
+            self._callbacks = {"assign": on_assign, "revoke": on_revoke, "lost": on_lost or on_revoke}
+            self._topic_names = list(topics)
+            self._join()
+
+    def _join(self) -> None:
+        group = self._broker.group(self._group)
+        self.member = group.join(
+            self._topic_names, incremental=self._incremental, session_seconds=self._session_seconds
+        )
+
+    def die(self) -> None:
+        """Its process is killed."""
+        if self.member is not None:
+            self._broker.group(self._group).lose(self.member)
+
+    def _serve(self) -> bool:
+        """What the group wants of this member now; whether callbacks ran."""
+        member = self.member
+        if member is None:
+            return False
+        if member.out:
+            gone = sorted(self._positions)
+            self._join()
+            self._generation = -1
+            if gone:
+                self._called("lost", gone)
+            return True
+        return self._serve_incremental(member) if self._incremental else self._serve_eager(member)
+
+    def _serve_eager(self, member: Member) -> bool:
+        group = self._broker.group(self._group)
+        if member.offered is not None and not group.preparing:
+            given, member.offered = member.offered, None
+            self._generation = group.generation
+            self._called("assign", given)
+            return True
+        if group.preparing and not member.joined:
+            member.offered = None
+            if self._positions:
+                self._called("revoke", sorted(self._positions))
+            if not member.out:
+                group.rejoin(member)
+            return True
+        return False
+
+    def _serve_incremental(self, member: Member) -> bool:
+        group = self._broker.group(self._group)
+        if self._generation != group.generation:
+            self._generation = member.generation = group.generation
+        if gone := member.owned - member.target:
+            self._called("revoke", sorted(gone))
+            group.gave_back(member, gone)
+            return True
+        if fresh := group.free(member):
+            member.owned |= fresh
+            self._called("assign", sorted(fresh))
+            return True
+        return False
+
+    def _called(self, name: str, places: list[Place]) -> None:
+        before = dict(self._positions)
+        callback = self._callbacks.get(name)
+        if callback is not None:
+            with self._wire.call(f"on_{name}"):
+                callback(self, [TopicPartition(topic, partition) for topic, partition in places])
+        if self._positions != before or (name != "assign" and not set(places) & set(self._positions)):
+            return
+        # The application left it to the client.
+        if name == "assign" and not any(place in self._positions for place in places):
+            self._take([TopicPartition(*place) for place in places], only=not self._incremental)
+        elif name != "assign":
+            self._drop(places if self._incremental else list(self._positions))
+
+    def consumer_group_metadata(self) -> MemoryMetadata:
+        with self._wire.call("consumer_group_metadata"):
+            return MemoryMetadata(self._group, self._generation, self.member.id if self.member else "")
+
+    def close(self) -> None:
+        with self._wire.call("close"):
+            if self._closed:
+                raise RuntimeError("Consumer already closed")
+            if self.member is not None and not self.member.out:
+                if self._positions:
+                    self._called("revoke", sorted(self._positions))
+                self._broker.group(self._group).leave(self.member)
+            self._closed = True
+
+    # Assignment
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        with self._wire.call("assign"):
+            self._take(partitions, only=True)
+
+    def unassign(self) -> None:
+        with self._wire.call("unassign"):
+            self._drop(list(self._positions))
+
+    def incremental_assign(self, partitions: list[TopicPartition]) -> None:
+        with self._wire.call("incremental_assign"):
+            self._take(partitions, only=False)
+
+    def incremental_unassign(self, partitions: list[TopicPartition]) -> None:
+        with self._wire.call("incremental_unassign"):
+            self._drop([(place.topic, place.partition) for place in partitions])
+
+    def assignment(self) -> list[TopicPartition]:
+        return [TopicPartition(*place) for place in sorted(self._positions)]
+
+    def _take(self, partitions: list[TopicPartition], *, only: bool) -> None:
+        if only:
+            self._drop(list(self._positions))
+        for given in partitions:
+            place = (given.topic, given.partition)
+            self._positions[place] = self._start(place, given.offset)
+
+    def _start(self, place: Place, offset: int) -> int:
+        log = self._broker.logs[place]
+        if offset == OFFSET_END:
+            return log.end
+        if offset < 0 and offset != OFFSET_BEGINNING:
+            stored = self._broker.offsets.get(self._group, {}).get(place)
+            offset = stored[0] if stored else -1
+        if 0 <= offset <= log.end:
+            return offset
+        return 0 if self._earliest else log.end
+
+    def _drop(self, places: list[Place]) -> None:
+        for place in places:
+            self._positions.pop(place, None)
+            self._fetched.discard(place)
+            self._paused.discard(place)
+
+    def pause(self, partitions: list[TopicPartition]) -> None:
+        with self._wire.call("pause"):
+            self._paused |= {(place.topic, place.partition) for place in partitions}
+
+    def resume(self, partitions: list[TopicPartition]) -> None:
+        with self._wire.call("resume"):
+            self._paused -= {(place.topic, place.partition) for place in partitions}
+
+    # Reading
+
+    def poll(self, timeout: float = -1) -> MemoryMessage | None:
+        found = self._read(1, timeout)
+        return found[0] if found else None
+
+    def consume(self, num_messages: int = 1, timeout: float = -1) -> list[MemoryMessage]:
+        return self._read(num_messages, timeout, wait_for_all=True)
+
+    def _read(self, most: int, timeout: float, *, wait_for_all: bool = False) -> list[MemoryMessage]:
+        with self._wire.call(""):
+            if self._closed:
+                raise RuntimeError("Consumer closed")
+        loop = self._broker.loop
+        deadline = loop.time() + (timeout if timeout >= 0 else 1e9)
+        found: list[MemoryMessage] = []
+        while True:
+            while self._serve():
+                pass
+            self._fetch(most, found)
+            if len(found) >= most or (found and not wait_for_all) or loop.time() >= deadline:
+                break
+            self._wait(self._something, deadline - loop.time())
+        if error := self._wire.polled(bool(found)):
+            return [*found, MemoryMessage(("", -1), -1, None, error)]
+        return found
+
+    def _something(self) -> bool:
+        member = self.member
+        if member is not None:
+            group = self._broker.group(self._group)
+            if member.out or member.offered is not None or (group.preparing and not member.joined):
+                return True
+            if self._incremental and (member.owned - member.target or group.free(member)):
+                return True
+        return any(
+            position < self._end(place) for place, position in self._positions.items() if place not in self._paused
+        )
+
+    def _end(self, place: Place) -> int:
+        log = self._broker.logs[place]
+        return log.stable_end if self._committed_only else log.end
+
+    def _fetch(self, most: int, found: list[MemoryMessage]) -> None:
+        places = [place for place in self._positions if place not in self._paused]
+        self._turn += 1
+        for number in range(len(places)):
+            place = places[(self._turn + number) % len(places)]
+            log, end = self._broker.logs[place], self._end(place)
+            while self._positions[place] < end and len(found) < most:
+                at = self._positions[place]
+                self._positions[place] = at + 1
+                self._fetched.add(place)
+                if log.visible(at) or (not self._committed_only and not log.entries[at].marker):
+                    found.append(MemoryMessage(place, at, log.entries[at]))
+            # Markers that follow the last record are passed with it.
+            while self._positions[place] < end and log.entries[self._positions[place]].marker:
+                self._positions[place] += 1
+
+    def position(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        with self._wire.call("position"):
+            return [
+                TopicPartition(
+                    place.topic,
+                    place.partition,
+                    self._positions.get((place.topic, place.partition), -1001)
+                    if (place.topic, place.partition) in self._fetched
+                    else -1001,
+                )
+                for place in partitions
+            ]
+
+    def committed(self, partitions: list[TopicPartition], timeout: float = -1) -> list[TopicPartition]:
+        with self._wire.call("committed"):
+            places = [(place.topic, place.partition) for place in partitions]
+            if not self._wait(lambda: not self._broker.unstable(self._group, places), timeout if timeout >= 0 else 60):
+                raise failure(KafkaError._TIMED_OUT)
+            stored = self._broker.offsets.get(self._group, {})
+            found = []
+            for place in places:
+                offset, metadata = stored.get(place, (-1001, ""))
+                found.append(TopicPartition(*place, offset, metadata) if metadata else TopicPartition(*place, offset))
+            return found
+
+    def get_watermark_offsets(
+        self, partition: TopicPartition, timeout: float = -1, cached: bool = False
+    ) -> tuple[int, int]:
+        with self._wire.call("get_watermark_offsets"):
+            return 0, self._end((partition.topic, partition.partition))
+
+
+class MemoryProducer(_Client):
+    """Of confluent_kafka.Producer what the engine and its tests call: the transactional calls above all."""
+
+    def __init__(self, broker: MemoryBroker, conf: dict[str, Any], wire: Wire) -> None:
+        super().__init__(broker, wire)
+        self._transactional = "transactional.id" in conf
+        self._id = str(conf.get("transactional.id"))
+        self._timeout_ms = int(conf.get("transaction.timeout.ms", 60_000))
+        self._largest = int(conf.get("message.max.bytes", 1_000_000))
+        self._epoch = -1
+        self._transaction: Transaction | None = None
+        self._unanswered: tuple[str, bool] | None = None
+        self._aborting: KafkaException | None = None
+        self._fatal: KafkaException | None = None
+
+    def _do(self, name: str, body: Callable[[], None]) -> None:
+        """One transactional call; what a failure leaves behind is librdkafka's state machine."""
+        if self._fatal is not None:
+            raise self._fatal
+        done = False
+        if self._unanswered is not None:
+            # After a retriable failure only the same call again is allowed; it finds out what became of the first.
+            if self._unanswered[0] != name:
+                raise failure(KafkaError._CONFLICT)
+            done = self._unanswered[1]
+        try:
+            with self._wire.call(name):
+                if not done:
+                    body()
+                done = True
+            self._unanswered = None
+        except Refused as refused:
+            raise self._noted(_translated(refused.code)) from None
+        except KafkaException as error:
+            if error.args[0].retriable():
+                self._unanswered = (name, done)
+            raise self._noted(error) from None
+
+    def _noted(self, error: KafkaException) -> KafkaException:
+        cause = error.args[0]
+        if cause.fatal():
+            self._fatal = error
+        elif cause.txn_requires_abort():
+            self._aborting = error
+            self._unanswered = None
+        return error
+
+    def _open(self) -> Transaction:
+        if self._aborting is not None:
+            raise self._aborting
+        if self._transaction is None:
+            raise failure(KafkaError._STATE)
+        self._broker.check(self._id, self._epoch, self._transaction)
+        return self._transaction
+
+    def init_transactions(self, timeout: float = -1) -> None:
+        self._do("init_transactions", lambda: self._init(timeout))
+
+    def _init(self, timeout: float) -> None:
+        self._epoch = self._broker.begin_epoch(self._id)
+        self._settle(timeout)
+
+    def _settle(self, timeout: float) -> None:
+        if not self._wait(lambda: self._broker.settled(self._id), timeout if timeout >= 0 else 60):
+            raise failure(KafkaError._TIMED_OUT, retriable=True)
+
+    def begin_transaction(self) -> None:
+        self._do("begin_transaction", self._begin)
+
+    def _begin(self) -> None:
+        if self._transaction is not None:
+            raise failure(KafkaError._STATE)
+        # The coordinator lets no partition in before the last transaction has its markers.
+        self._settle(60)
+        self._transaction = self._broker.begin(self._id, self._epoch, self._timeout_ms)
+
+    def produce(
+        self,
+        topic: str,
+        value: bytes | None = None,
+        key: bytes | None = None,
+        partition: int = -1,
+        headers: Any = None,
+        **_: Any,
+    ) -> None:
+        if self._fatal is not None:
+            raise self._fatal
+        with self._wire.call("produce"):
+            if len(value or b"") + len(key or b"") > self._largest:
+                raise failure(KafkaError.MSG_SIZE_TOO_LARGE)
+            if self._transactional and (self._transaction is None or self._aborting is not None):
+                raise failure(KafkaError._STATE)
+            try:
+                if self._transaction is not None:
+                    self._broker.check(self._id, self._epoch, self._transaction)
+                self._broker.append(topic, key, value, headers, partition, self._transaction)
+            except Refused as refused:
+                # It is sent later: the next call tells.
+                self._noted(_translated(refused.code))
+
+    def poll(self, timeout: float = -1) -> int:
+        self._wait(lambda: False, max(timeout, 0.0))
+        return 0
+
+    def flush(self, timeout: float = -1) -> int:
+        with self._wire.call("flush"):
+            return 0
+
+    def send_offsets_to_transaction(self, positions: Any, group_metadata: MemoryMetadata, timeout: float = -1) -> None:
+        offsets = {(place.topic, place.partition): (place.offset, place.metadata or "") for place in positions}
+        metadata = group_metadata
+        self._do(
+            "send_offsets_to_transaction",
+            lambda: self._broker.add_offsets(
+                self._open(), metadata.group, metadata.generation, metadata.member, offsets
+            ),
+        )
+
+    def commit_transaction(self, timeout: float = -1) -> None:
+        self._do("commit_transaction", self._commit)
+
+    def _commit(self) -> None:
+        self._open()
+        self._broker.end(self._id, self._epoch, committed=True)
+        self._transaction = None
+
+    def abort_transaction(self, timeout: float = -1) -> None:
+        self._do("abort_transaction", self._abort)
+
+    def _abort(self) -> None:
+        if self._transaction is not None:
+            self._broker.check(self._id, self._epoch, self._transaction)
+            self._broker.end(self._id, self._epoch, committed=False)
+        self._transaction = self._aborting = None
+
+
+def _translated(code: int) -> KafkaException:
+    if code in (KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH):
+        return failure(KafkaError._FENCED, fatal=True)
+    return failure(code, abort=True)
