@@ -78,15 +78,26 @@ def test_a_parked_key_does_not_expire_and_does_not_keep_others_from_it() -> None
 
 def test_the_first_record_after_a_pause_is_committed_at_once_and_a_load_in_batches() -> None:
     pace = Pace(0.005, 100.0)
-    assert pace.commit_due(100.0)
+    assert pace.commit_due(100.0, 1, idle=False)
     pace.committed(100.01, 0.010, 1)
-    assert not pace.commit_due(100.013)
-    assert pace.commit_due(100.016)
+    assert not pace.commit_due(100.013, 1, idle=False)
+    assert pace.commit_due(100.016, 1, idle=False)
+
+
+def test_a_commit_comes_early_when_much_is_ready_or_nothing_more_can_come() -> None:
+    pace = Pace(0.005, now=0.0)
+    pace.committed(100.0, took_seconds=0.1, outcomes=1000)
+    assert not pace.commit_due(100.05, 7_999, idle=False)
+    assert pace.commit_due(100.05, 8_000, idle=False)
+    assert pace.commit_due(100.05, 1, idle=True)
+    assert not pace.commit_due(100.05, 0, idle=True)
+    pace.active(100.05)
+    assert not pace.commit_due(100.055, 1, idle=True)
     pace.committed(100.03, 0.010, 500)
-    assert not pace.commit_due(100.07)
-    assert pace.commit_due(100.081)
+    assert not pace.commit_due(100.07, 1, idle=False)
+    assert pace.commit_due(100.081, 1, idle=False)
     pace.committed(101.0, 30.0, 500)
-    assert pace.commit_due(101.3)
+    assert pace.commit_due(101.3, 1, idle=False)
 
 
 @given(st.floats(0, 1000), st.booleans(), st.booleans(), st.booleans())

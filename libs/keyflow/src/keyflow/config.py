@@ -76,7 +76,7 @@ class EngineConfig:
             # Small bites of each partition: fetches come partition by partition, and keys are to be diverse.
             "fetch.message.max.bytes": 262_144,
             # Prefetched beside our own buffer; the default of 64 MB would be most of the process's memory.
-            "queued.min.messages": 2_000,
+            "queued.min.messages": 10_000,
             "queued.max.messages.kbytes": 16_384,
             # With that much prefetched, the next look after 10 ms; the default of 1 s starves a fast handler.
             "fetch.queue.backoff.ms": 10,

@@ -33,11 +33,12 @@ __all__ = ["ORIGIN_TOPIC_HEADER", "Engine"]
 log = logging.getLogger(__name__)
 S = TypeVar("S")
 
-_POLL_RECORDS: Final = 1000
+_POLL_RECORDS: Final = 4000
 _BLOCKED_SECONDS: Final = 0.5
 _HOUSEKEEPING_SECONDS: Final = 1.0
 _EXPIRE_AT_MOST: Final = 200
 _ABORT_PAUSE_SECONDS: Final = 0.1
+_UNWAITED_IN_A_ROW: Final = 256
 _CONNECT_ATTEMPTS: Final = 10
 
 
@@ -71,7 +72,7 @@ class Engine(Generic[S]):
         self._scheduler: KeyScheduler[Item] = KeyScheduler()
         self._workers: dict[asyncio.Task[None], Lane[Item] | None] = {}
         self._busy = 0
-        self._ramp = 0
+        self._waiting = 0
         self._accepting = True
         self._failed: BaseException | None = None
         self._stopping = asyncio.Event()
@@ -133,8 +134,9 @@ class Engine(Generic[S]):
         )
         if room > 0:
             self._apply(await self._kafka(self._io.poll, min(room, _POLL_RECORDS), wait))
-            # Handlers that need not wait finish now, and their outcomes go into the commit below.
-            await asyncio.sleep(0)
+            if self._scheduler.waiting < _UNWAITED_IN_A_ROW:
+                # Handlers that need not wait finish now, and their outcomes go into the commit below.
+                await asyncio.sleep(0)
         else:
             await asyncio.sleep(wait)
         if self._failed is not None:
@@ -142,7 +144,7 @@ class Engine(Generic[S]):
         now = time.monotonic()
         if len(self._outbox) != waiting:
             self._pace.active(now)
-        if len(self._outbox) and self._pace.commit_due(now):
+        if self._pace.commit_due(now, len(self._outbox), idle=not self._workers):
             await self._commit()
         if now - self._housekept > _HOUSEKEEPING_SECONDS:
             self._housekept = now
@@ -160,15 +162,15 @@ class Engine(Generic[S]):
             self._paused.clear()
             self._accepting = True
             self._outbox.settle()
+        add = self._scheduler.add
         for item in polled.items:
-            assignment = item.assignment
-            offset = item.offset
+            assignment, offset = item.assignment, item.offset
             if assignment.live and offset is not None and assignment.trackers[item.source_topic].take(offset):
                 assignment.buffered_bytes += item.size_bytes
-                self._scheduler.add(assignment.partition, item.key, item)
+                add(assignment.partition, item.key, item)
         if polled.items:
             self._pace.active(time.monotonic())
-        self._start_workers()
+        self._start_worker()
         self._tell()
 
     def _queue_pending(self, assignment: Assignment[S]) -> None:
@@ -197,57 +199,70 @@ class Engine(Generic[S]):
 
     # Handling. A worker is a task that handles one item after the other: a task per item costs as much as all else.
 
-    def _start_workers(self) -> None:
-        """Starts as many workers as find work: one, then two, four, … while those before them had to wait."""
-        if self._ramp == 0:
-            self._ramp = 1
-            self._ramp_up()
-
-    def _ramp_up(self) -> None:
-        missing = min(self._scheduler.waiting, self._config.max_in_flight - len(self._workers))
-        if missing <= 0 or not self._accepting or self._failed is not None:
-            self._ramp = 0
-            return
-        for _ in range(min(missing, self._ramp)):
+    def _start_worker(self) -> None:
+        """Starts a worker if there is work and none is about to take it; one that has to wait starts the next."""
+        if (
+            self._scheduler.waiting
+            and self._accepting
+            and self._failed is None
+            and len(self._workers) == self._waiting < self._config.max_in_flight
+        ):
             task = asyncio.create_task(self._work())
             self._workers[task] = None
             task.add_done_callback(self._ended)
-        self._ramp *= 2
-        asyncio.get_running_loop().call_soon(self._ramp_up)
 
     async def _work(self) -> None:
         task = asyncio.current_task()
         assert task is not None
-        while self._accepting and (taken := self._scheduler.take()) is not None:
+        begin, finished, take, done = self._runner.begin, self._finished, self._scheduler.take, self._scheduler.done
+        unwaited = 0
+        while self._accepting and (taken := take()) is not None:
             lane, item = taken
+            table = item.assignment.table
+            begun = begin(item, table)
+            if isinstance(begun, Finished):
+                finished(begun)
+                done(lane)
+                unwaited += 1
+                if unwaited % _UNWAITED_IN_A_ROW == 0:
+                    # Handlers that never wait must not keep everything else from its turn.
+                    await asyncio.sleep(0)
+                continue
             self._workers[task] = lane
+            self._waiting += 1
             self._busy += 1
+            self._start_worker()
             try:
-                await self._runner.run(item, item.assignment.table, self._deliver)
+                await self._runner.go_on(begun, item, table, self._deliver)
             except _Abandoned:
                 return
             finally:
                 self._busy -= 1
+                self._waiting -= 1
                 self._workers[task] = None
-                self._scheduler.done(lane)
+                done(lane)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._workers[task]
         if not task.cancelled() and task.exception() is not None and self._failed is None:
             self._failed = task.exception()
-        if self._scheduler.waiting:
-            self._start_workers()
+        self._start_worker()
 
     def _deliver(self, finished: Finished) -> Awaitable[None] | None:
         if not finished.item.assignment.live:
             raise _Abandoned
-        self.status.noticed(finished)
         if finished.effect is None:
-            self._outbox.put(finished)
+            self._finished(finished)
             return None
+        self.status.noticed(finished)
         finished.waiter = asyncio.get_running_loop().create_future()
         self._outbox.put(finished)
         return self._committed(finished.waiter)
+
+    def _finished(self, finished: Finished) -> None:
+        # An outcome of a partition that was taken away meanwhile does not leave the outbox.
+        self.status.noticed(finished)
+        self._outbox.put(finished)
 
     async def _committed(self, waiter: asyncio.Future[None]) -> None:
         # Waiting for a commit does not count as busy: a rebalance would wait for itself.

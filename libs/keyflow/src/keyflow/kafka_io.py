@@ -118,38 +118,46 @@ class KafkaIO(Generic[S]):
         if self._failure is not None:
             raise self._failure
         polled, self._events = self._events, Polled()
-        for message in [first, *messages] if first is not None else messages:
+        if first is not None:
+            messages.insert(0, first)
+        polled.items = self._accepted(messages)
+        return polled
+
+    def _accepted(self, messages: list[Message]) -> list[Item]:
+        assignments: dict[Any, Assignment[S]] = dict(self._assignments)
+        items = []
+        for message in messages:
             error = message.error()
             if error is None:
-                self._accept(message, polled.items)
+                assignment = assignments.get(message.partition())
+                if assignment is not None:
+                    items.append(self._item(message, assignment))
             elif error.code() in MISCONFIGURED:
                 raise FatalError(f"Kafka refuses to be read: {error.str()}")
             else:
                 log.warning("keyflow.read_retry code=%s", error.name())
-        return polled
+        return items
 
-    def _accept(self, message: Message, items: list[Item]) -> None:
-        partition: Any = message.partition()
-        assignment = self._assignments.get(partition)
-        if assignment is None:
-            return
-        source = topic = str(message.topic())
-        headers = _headers(message)
-        raw_key = _as_bytes(message.key())
-        if topic == self._redrive_topic:
-            topic = dict(headers).get(ORIGIN_TOPIC_HEADER, b"").decode(errors="replace") or topic
-        items.append(
-            Item(
-                assignment,
-                source,
-                message.offset(),
-                topic,
-                _as_text(raw_key),
-                raw_key,
-                _as_bytes(message.value()),
-                headers,
-                message.timestamp()[1],
-            )
+    def _item(self, message: Message, assignment: Assignment[S]) -> Item:
+        source: Any = message.topic()
+        topic = source
+        # Without a deserializer key and value are bytes or None, whatever the signature says.
+        key: Any = message.key()
+        value: Any = message.value()
+        pairs = message.headers()
+        headers = _headers(pairs) if pairs else ()
+        if source == self._redrive_topic:
+            topic = dict(headers).get(ORIGIN_TOPIC_HEADER, b"").decode(errors="replace") or source
+        return Item(
+            assignment,
+            source,
+            message.offset(),
+            topic,
+            _as_text(key),
+            key,
+            value,
+            headers or (),
+            message.timestamp()[1],
         )
 
     def pause(self, partitions: Iterable[int], *, on: bool) -> None:
@@ -260,10 +268,7 @@ class KafkaIO(Generic[S]):
         consumer.unassign()
 
 
-def _headers(message: Message) -> Headers:
-    headers = message.headers()
-    if not headers:
-        return ()
+def _headers(headers: Any) -> Headers:
     pairs = headers.items() if isinstance(headers, dict) else headers
     return tuple((name, _as_bytes(value) or b"") for name, value in pairs)
 

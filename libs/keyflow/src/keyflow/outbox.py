@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 
 from keyflow.offsets import FULL_METADATA_CHARS
 from keyflow.work import Assignment, CommitBatch, Finished
@@ -16,7 +17,8 @@ class Outbox:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._ready: list[Finished] = []
+        # Appending and taking from the left are atomic, so that to put something in needs no lock.
+        self._ready: deque[Finished] = deque()
         self._taken: list[Finished] = []
         self._committed: list[Finished] = []
 
@@ -25,8 +27,7 @@ class Outbox:
 
     def put(self, finished: Finished) -> None:
         """An outcome is ready for the next commit."""
-        with self._lock:
-            self._ready.append(finished)
+        self._ready.append(finished)
 
     def take(self) -> CommitBatch:
         """The next transaction: all that is ready, and what an aborted one left behind.
@@ -35,14 +36,17 @@ class Outbox:
         offsets to finish; once everything in flight has finished, everything fits.
         """
         with self._lock:
-            waiting = [finished for finished in self._taken + self._ready if finished.item.assignment.live]
+            ready = self._ready
+            waiting = [*self._taken, *(ready.popleft() for _ in range(len(ready)))]
+            waiting = [finished for finished in waiting if finished.item.assignment.live]
             count = len(waiting)
             while count:
                 offsets = _plan(waiting[:count])
                 if offsets is not None:
                     break
                 count //= 2
-            self._taken, self._ready = waiting[:count], waiting[count:]
+            self._taken = waiting[:count]
+            ready.extendleft(reversed(waiting[count:]))
             if not count or offsets is None:
                 return CommitBatch()
             return CommitBatch([write for finished in self._taken for write in finished.writes], offsets)
@@ -52,10 +56,12 @@ class Outbox:
         with self._lock:
             taken, self._taken = self._taken, []
             for finished in taken:
-                assignment = finished.item.assignment
-                if finished.offset is not None:
-                    assignment.trackers[finished.item.source_topic].finish(finished.offset)
-                    assignment.buffered_bytes -= finished.item.size_bytes
+                offset = finished.offset
+                if offset is not None:
+                    item = finished.item
+                    assignment = item.assignment
+                    assignment.trackers[item.source_topic].finish(offset)
+                    assignment.buffered_bytes -= item.size_bytes
                 if finished.waiter is not None:
                     self._committed.append(finished)
             return len(taken)
@@ -73,7 +79,8 @@ class Outbox:
     def discard(self) -> None:
         """Drops everything: after a fatal failure nothing is committed."""
         with self._lock:
-            self._ready, self._taken, self._committed = [], [], []
+            self._taken, self._committed = [], []
+            self._ready.clear()
 
 
 def _plan(batch: list[Finished]) -> dict[tuple[str, int], tuple[int, str]] | None:
@@ -81,10 +88,11 @@ def _plan(batch: list[Finished]) -> dict[tuple[str, int], tuple[int, str]] | Non
     finishing: dict[tuple[str, int], tuple[Assignment[object], set[int]]] = {}
     for finished in batch:
         item = finished.item
-        source = (item.source_topic, item.assignment.partition)
+        assignment = item.assignment
+        source = (item.source_topic, assignment.partition)
         entry = finishing.get(source)
         if entry is None:
-            entry = finishing[source] = (item.assignment, set())
+            entry = finishing[source] = (assignment, set())
         if finished.offset is not None:
             entry[1].add(finished.offset)
     offsets: dict[tuple[str, int], tuple[int, str]] = {}

@@ -7,6 +7,8 @@ from typing import Final
 _IDLE_POLL_SECONDS: Final = 0.25
 _SHORTEST_POLL_SECONDS: Final = 0.002
 _LONGEST_POLL_SECONDS: Final = 0.05
+_IDLE_AFTER_SECONDS: Final = 0.01
+_LARGE_BATCH: Final = 8_000
 _BUSY_RECORDS: Final = 32
 _BUSY_FACTOR: Final = 5.0
 _QUIET_FACTOR: Final = 0.25
@@ -40,9 +42,16 @@ class Pace:
         """Records came in or were finished."""
         self._active_at = now
 
-    def commit_due(self, now: float) -> bool:
-        """Whether what is ready should be committed now."""
-        return now >= self._next_commit
+    def commit_due(self, now: float, ready: int, *, idle: bool) -> bool:
+        """Whether the outcomes that are ready should be committed now.
+
+        Early when there are so many that the cost of a transaction is nothing beside theirs: handlers go on during a
+        commit as long as there is something to handle. And when idle, because nothing more can join them soon.
+        """
+        if not ready:
+            return False
+        early = ready >= _LARGE_BATCH or (idle and now - self._active_at > _IDLE_AFTER_SECONDS)
+        return early or now >= self._next_commit
 
     def poll_seconds(self, now: float, *, in_flight: bool, ready: bool, saturated: bool) -> float:
         """How long to wait for records.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar, cast
 
 from keyflow.breaker import CircuitBreaker
@@ -24,7 +24,7 @@ from keyflow.types import (
     ResumingHandler,
     Tools,
 )
-from keyflow.within import within
+from keyflow.within import rest_within, within
 from keyflow.work import Finished, Item
 
 log = logging.getLogger(__name__)
@@ -66,17 +66,67 @@ class RecordRunner(Generic[S]):
         Raises:
             FatalError: The process has to stop.
         """
-        attempts = Attempts()
+        begun = self.begin(item, table)
+        if isinstance(begun, Finished):
+            deliver(begun)
+        else:
+            await self.go_on(begun, item, table, deliver)
+
+    def begin(self, item: Item, table: Table[S] | None) -> Finished | Begun[S]:
+        """Handles the item as far as it goes without waiting: its outcome, or what `go_on` has to be called with.
+
+        A handler that does not wait ends here, without a task, a timer or anything else that waiting needs. To be
+        called by the task that will call `go_on`.
+
+        Raises:
+            FatalError: The process has to stop.
+        """
+        budget = _Budget(self._processor.budget_seconds, self._monotonic)
+        if item.effect is not None:
+            return Begun(budget, Attempts())
+        if table is not None and (table.parked_keys or item.source_topic == self._processor.redrive_topic):
+            held = self._outcomes.held(item, table)
+            if held is not None:
+                return held
         record: Record | None = None
+        call: Coroutine[Any, Any, Outcome[S]] | None = None
+        outcome: Outcome[S] | None = None
+        error: Exception | None = None
+        waits_for: Any = None
+        try:
+            record = self._decode(item)
+            if self.breaker.is_open:
+                return Begun(budget, Attempts(), record)
+            state = None if table is None else state_of(table, record.key)
+            tools = Tools(self._clock_ms, budget.left_seconds)
+            call = cast(Any, self._processor.handler.handle(record, state, tools))
+            waits_for = call.send(None)
+        except StopIteration as done:
+            outcome = done.value
+            call = None
+        except FatalError:
+            raise
+        except Exception as failed:
+            error = failed
+            call = None
+        if outcome is not None and outcome.effect is None:
+            self._worked(budget.began)
+            try:
+                return self._outcomes.finished(item, outcome, table, _FIRST_ATTEMPT)
+            except PoisonMessageError as poison:
+                error = poison
+        return Begun(budget, Attempts(1), record, call, waits_for, outcome, error)
+
+    async def go_on(self, begun: Begun[S], item: Item, table: Table[S] | None, deliver: Deliver) -> None:
+        """Delivers the outcomes of an item that was begun in this task and has to wait for something.
+
+        Raises:
+            FatalError: The process has to stop.
+        """
+        attempts = begun.attempts
         try:
             if item.effect is None:
-                if table is not None and (table.parked_keys or item.source_topic == self._processor.redrive_topic):
-                    held = self._outcomes.held(item, table)
-                    if held is not None:
-                        deliver(held)
-                        return
-                record = self._decode(item)
-                outcome = await self._handle(record, table, attempts)
+                outcome = await self._handle(begun, table)
             else:
                 pending = PendingEffect(item.effect, item.key, maybe_repeated=True)
                 outcome = await self._resume(await self._run_effect(pending), item, table, attempts)
@@ -89,43 +139,34 @@ class RecordRunner(Generic[S]):
                 outcome = await self._resume(result, item, table, attempts)
             finished = self._outcomes.finished(item, outcome, table, attempts)
         except PoisonMessageError as error:
-            finished = self._outcomes.dead_letter(item, record, error, table, attempts)
+            finished = self._outcomes.dead_letter(item, begun.record, error, table, attempts)
         deliver(finished)
 
     def _decode(self, item: Item) -> Record:
-        if not item.key:
+        key, data = item.key, item.raw_value
+        if not key:
             raise PoisonMessageError("the record has no key in UTF-8")
-        if item.raw_value is None:
+        if data is None:
             raise PoisonMessageError("the record has no value")
         try:
-            value = self._processor.decode(item.topic, item.raw_value)
+            value = self._processor.decode(item.topic, data)
         except (FatalError, RetryableError, PoisonMessageError):
             raise
         except Exception as error:
             raise PoisonMessageError(f"cannot be decoded: {type(error).__name__}") from error
-        offset = item.offset or 0
-        return Record(item.topic, item.assignment.partition, offset, item.key, value, item.headers, item.timestamp_ms)
+        return Record(
+            item.topic, item.assignment.partition, item.offset or 0, key, value, item.headers, item.timestamp_ms
+        )
 
     # Handling
 
-    async def _handle(self, record: Record, table: Table[S] | None, attempts: Attempts) -> Outcome[S]:
-        budget = _Budget(self._processor.budget_seconds, self._monotonic)
-        tools = Tools(self._clock_ms, budget.left_seconds)
-        handle = self._processor.handler.handle
+    async def _handle(self, begun: Begun[S], table: Table[S] | None) -> Outcome[S]:
         while True:
-            attempts.count += 1
-            if self.breaker.is_open and self._processor.fallback is None:
-                budget.pause(await self._wait_out())
-            if attempts.count > 1:
-                record = replace(record, attempt=attempts.count)
-            state = None if table is None else state_of(table, record.key)
-            # At least a moment, so that an attempt after a long outage can still succeed.
-            seconds = max(budget.left_seconds(), _SHORTEST_ATTEMPT_SECONDS)
             try:
-                outcome: Outcome[S] = await within(seconds, cast(Any, handle(record, state, tools)))
+                outcome = await self._attempt(begun, table)
             except (RetryableError, OutageError, TimeoutError) as error:
                 self.breaker.failed(self._monotonic())
-                fallen_back = await self._after_failure(error, record, table, budget, attempts)
+                fallen_back = await self._after_failure(error, begun, table)
                 if fallen_back is not None:
                     return fallen_back
             except (PoisonMessageError, FatalError):
@@ -133,19 +174,44 @@ class RecordRunner(Generic[S]):
             except Exception as error:
                 raise PoisonMessageError(where(error)) from error
             else:
-                self._last_success = now = self._monotonic()
-                self.breaker.succeeded(now)
+                self._worked(self._monotonic())
                 return outcome
+
+    async def _attempt(self, begun: Begun[S], table: Table[S] | None) -> Outcome[S]:
+        """What the attempt in `begin` came to, the rest of it, or another one."""
+        call, error, outcome, begun.call, begun.error = begun.call, begun.error, begun.outcome, None, None
+        if error is not None:
+            raise error
+        if outcome is not None:
+            return outcome
+        budget, attempts, record = begun.budget, begun.attempts, begun.record
+        if call is not None:
+            return await rest_within(_attempt_seconds(budget), call, begun.waits_for)
+        assert record is not None
+        attempts.count += 1
+        if self.breaker.is_open and self._processor.fallback is None:
+            budget.pause(await self._wait_out())
+        if attempts.count > 1:
+            begun.record = record = record._replace(attempt=attempts.count)
+        state = None if table is None else state_of(table, record.key)
+        tools = Tools(self._clock_ms, budget.left_seconds)
+        handling: Any = self._processor.handler.handle(record, state, tools)
+        handled: Outcome[S] = await within(_attempt_seconds(budget), handling)
+        return handled
+
+    def _worked(self, now: float) -> None:
+        self._last_success = now
+        self.breaker.succeeded(now)
 
     async def _after_failure(
         self,
         error: RetryableError | OutageError | TimeoutError,
-        record: Record,
+        begun: Begun[S],
         table: Table[S] | None,
-        budget: _Budget,
-        attempts: Attempts,
     ) -> Outcome[S] | None:
         """Waits before the next attempt, or gives the outcome without one."""
+        record, budget, attempts = begun.record, begun.budget, begun.attempts
+        assert record is not None
         fallback = self._processor.fallback
         outage = isinstance(error, OutageError) or self.breaker.is_open
         asked = error.retry_after_seconds if isinstance(error, RetryableError) else None
@@ -231,6 +297,23 @@ class RecordRunner(Generic[S]):
                 return EffectResult(effect, "done", value, pending.maybe_repeated)
 
 
+@dataclass(slots=True, eq=False)
+class Begun(Generic[S]):
+    """An item between `begin` and `go_on`: what its first attempt came to, or waits for."""
+
+    budget: _Budget
+    attempts: Attempts
+    record: Record | None = None
+    call: Coroutine[Any, Any, Outcome[S]] | None = None
+    waits_for: Any = None
+    outcome: Outcome[S] | None = None
+    error: Exception | None = None
+
+
+_FIRST_ATTEMPT: Final = Attempts(1)
+"""Read only."""
+
+
 class _Budget:
     """A record's time, monotonic from its first attempt; an outage that is waited out does not count."""
 
@@ -247,3 +330,8 @@ class _Budget:
 
     def left_seconds(self) -> float:
         return self._seconds + self._paused - (self._monotonic() - self.began)
+
+
+def _attempt_seconds(budget: _Budget) -> float:
+    # At least a moment, so that an attempt after a long outage can still succeed.
+    return max(budget.left_seconds(), _SHORTEST_ATTEMPT_SECONDS)

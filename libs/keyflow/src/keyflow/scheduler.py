@@ -25,6 +25,7 @@ class Lane(Generic[T]):
     key: str
     items: deque[T] = field(default_factory=deque)
     busy: bool = False
+    grown: bool = False
     since: int = 0
     ticket: int = -1
 
@@ -53,6 +54,7 @@ class KeyScheduler(Generic[T]):
         self._ageing_takes = ageing_takes
         self._partitions: dict[int, _Partition[T]] = {}
         self._turns: deque[_Partition[T]] = deque()
+        self._grown: list[tuple[_Partition[T], Lane[T]]] = []
         self._tickets = 0
         self.waiting = 0
 
@@ -64,16 +66,21 @@ class KeyScheduler(Generic[T]):
         lane = place.lanes.get(key)
         if lane is None:
             lane = place.lanes[key] = Lane(partition, key)
-        lane.items.append(item)
-        if not lane.busy:
-            if len(lane.items) == 1:
+        items = lane.items
+        items.append(item)
+        if not lane.busy and not lane.grown:
+            # Records come in batches: a lane gets its new place in the order once, when the next one is taken.
+            lane.grown = True
+            self._grown.append((place, lane))
+            if len(items) == 1:
                 self._wait(place, lane)
-            self._push(place, lane)
 
     def take(self) -> tuple[Lane[T], T] | None:
         """The next key and its first item; nothing else of this key is given out before `done`."""
         if not self._turns:
             return None
+        if self._grown:
+            self._sort_in()
         place = self._turns[0]
         heap = place.heap
         while True:
@@ -122,6 +129,13 @@ class KeyScheduler(Generic[T]):
             self._turns.append(place)
         place.waiting += 1
         self.waiting += 1
+
+    def _sort_in(self) -> None:
+        grown, self._grown = self._grown, []
+        for place, lane in grown:
+            lane.grown = False
+            if lane.items and not lane.busy:
+                self._push(place, lane)
 
     def _push(self, place: _Partition[T], lane: Lane[T]) -> None:
         self._tickets += 1

@@ -56,17 +56,30 @@ class Transactions:
             self._abort(error.args[0])
 
     def _produce(self, write: Write) -> None:
+        try:
+            if write.partition < 0 and not write.headers:
+                self.producer.produce(write.topic, write.value, write.key)
+            else:
+                self._produce_exactly(write)
+        except BufferError:
+            self._produce_patiently(write)
+
+    def _produce_exactly(self, write: Write) -> None:
         kwargs: dict[str, Any] = {} if write.partition < 0 else {"partition": write.partition}
         if write.headers:
             kwargs["headers"] = list(write.headers)
+        self.producer.produce(write.topic, value=write.value, key=write.key, **kwargs)
+
+    def _produce_patiently(self, write: Write) -> None:
+        """The send queue is full: waits until it has been sent."""
         deadline = time.monotonic() + _OPEN_OUTCOME_SECONDS
         while True:
+            self.producer.poll(0.1)
             try:
-                self.producer.produce(write.topic, value=write.value, key=write.key, **kwargs)
+                self._produce_exactly(write)
             except BufferError as error:
                 if time.monotonic() > deadline:
                     raise KafkaException(KafkaError(KafkaError._QUEUE_FULL)) from error
-                self.producer.poll(0.1)
             else:
                 return
 

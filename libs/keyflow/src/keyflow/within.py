@@ -10,8 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-@generator_coroutine
-def within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+async def within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
     """Awaits the coroutine; like `asyncio.timeout`, whose timer is armed only when there is something to wait for.
 
     Raises:
@@ -22,6 +21,21 @@ def within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> Generator[Any, 
     except StopIteration as done:
         result: T = done.value
         return result
+    return await rest_within(seconds, coroutine, waited)
+
+
+@generator_coroutine
+def rest_within(seconds: float, coroutine: Coroutine[Any, Any, T], waited: Any) -> Generator[Any, Any, T]:
+    """Awaits a coroutine that the current task has begun and that waits for something now.
+
+    Args:
+        seconds: Time it has left.
+        coroutine: Begun by `send(None)`.
+        waited: What that gave.
+
+    Raises:
+        TimeoutError: It took longer; it was cancelled.
+    """
     task = asyncio.current_task()
     assert task is not None
     expired = False
@@ -46,7 +60,7 @@ def within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> Generator[Any, 
     except StopIteration as done:
         if expired:
             task.uncancel()
-        result = done.value
+        result: T = done.value
         return result
     except asyncio.CancelledError as error:
         # More than one request to cancel: somebody else wants this task to end as well.

@@ -69,7 +69,8 @@ class Item:
     @property
     def size_bytes(self) -> int:
         """What it weighs while it is buffered."""
-        return len(self.raw_value or b"") + RECORD_OVERHEAD_BYTES
+        value = self.raw_value
+        return RECORD_OVERHEAD_BYTES if value is None else len(value) + RECORD_OVERHEAD_BYTES
 
     def as_failed(self) -> FailedRecord:
         """The bytes as they stood, on their way to the dead letters."""
@@ -100,7 +101,8 @@ class Write:
     def size_bytes(self) -> int:
         """What the broker will count, at most."""
         size = len(self.key or b"") + len(self.value or b"") + FRAME_BYTES
-        return size + sum(len(name) + len(value) + 8 for name, value in self.headers) if self.headers else size
+        headers = self.headers
+        return size + sum(len(name) + len(value) + 8 for name, value in headers) if headers else size
 
 
 @dataclass(slots=True, eq=False)
