@@ -210,15 +210,26 @@ class MemoryConsumer(_Client):
         with self._wire.call("consumer_group_metadata"):
             return MemoryMetadata(self._group, self._generation, self.member.id if self.member else "")
 
+    def memberid(self) -> str | None:
+        return None if self.member is None else self.member.id
+
+    def unsubscribe(self) -> None:
+        with self._wire.call("unsubscribe"):
+            self._leave()
+
     def close(self) -> None:
         with self._wire.call("close"):
             if self._closed:
                 raise RuntimeError("Consumer already closed")
-            if self.member is not None and not self.member.out:
-                if self._positions:
-                    self._called("revoke", sorted(self._positions))
-                self._broker.group(self._group).leave(self.member)
+            self._leave()
             self._closed = True
+
+    def _leave(self) -> None:
+        if self.member is not None and not self.member.out:
+            if self._positions:
+                self._called("revoke", sorted(self._positions))
+            self._broker.group(self._group).leave(self.member)
+        self.member = None
 
     # Assignment
 
@@ -272,6 +283,12 @@ class MemoryConsumer(_Client):
     def resume(self, partitions: list[TopicPartition]) -> None:
         with self._wire.call("resume"):
             self._paused -= {(place.topic, place.partition) for place in partitions}
+
+    def seek(self, partition: TopicPartition) -> None:
+        with self._wire.call("seek"):
+            place = (partition.topic, partition.partition)
+            self._positions[place] = self._start(place, partition.offset)
+            self._fetched.discard(place)
 
     # Reading
 

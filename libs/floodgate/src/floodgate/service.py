@@ -342,6 +342,8 @@ def _engine_config(settings: KafkaSettings, name: str) -> EngineConfig:
         max_in_flight=settings.max_in_flight,
         commit_interval_seconds=settings.commit_interval_seconds,
         start_over=settings.start_over,
+        group_protocol=settings.group_protocol,
+        leave_on_stop=settings.leave_on_stop,
         client=settings.client,
     )
 

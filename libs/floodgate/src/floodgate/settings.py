@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from keyflow.errors import FatalError
 from pydantic import Field, SecretStr, ValidationError
@@ -26,6 +26,13 @@ class KafkaSettings(BaseSettings):
     )
     commit_interval_seconds: float = Field(
         default=0.005, ge=0, description="Shortest time between two commits; longer means fewer transactions."
+    )
+    group_protocol: Literal["classic", "consumer"] = Field(
+        default="classic", description='"consumer" is KIP-848: partitions that do not move go on during a rebalance.'
+    )
+    leave_on_stop: bool = Field(
+        default=True,
+        description="A stop hands the partitions over at once; false keeps them for the restart of this slot.",
     )
     client: dict[str, str | int | bool] = Field(
         default={}, description="Further librdkafka settings as JSON: TLS, SASL and the like."

@@ -4,6 +4,7 @@ from keyflow.breaker import BreakerConfig, BreakerState, CircuitBreaker
 from keyflow.config import EngineConfig
 from keyflow.engine import ORIGIN_TOPIC_HEADER, Engine
 from keyflow.errors import FatalError, KeyflowError, OutageError, PoisonMessageError, RetryableError
+from keyflow.leaving import resting
 from keyflow.limiter import AdaptiveLimit, AdaptiveLimiter, LimitConfig, Slot
 from keyflow.types import (
     KEEP,
@@ -54,4 +55,5 @@ __all__ = [
     "Slot",
     "StateSpec",
     "Tools",
+    "resting",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 DEAD_LETTER_ROOM_BYTES: Final = 64_000
 """A dead letter may be so much larger than a record: it carries a whole one, and what is known of its failure."""
@@ -30,6 +30,10 @@ class EngineConfig:
         start_over: Accept state beside which the group has no committed offset (a new group on an old table, meant
             so); without it that is fatal, because every input would be handled again.
         max_message_bytes: Larger outputs are poison of the record that made them (Kafka's message.max.bytes).
+        group_protocol: "classic", or "consumer" for KIP-848: partitions that do not move go on during a rebalance, and
+            the session time-out is the broker's (group.consumer.session.timeout.ms).
+        leave_on_stop: Whether a stop gives the partitions to the other instances at once. Without it (classic only)
+            they wait for this slot to come back, until the session ends: for restarts one after the other.
         client: Further librdkafka settings for all clients (security, say).
     """
 
@@ -47,6 +51,8 @@ class EngineConfig:
     max_message_bytes: int = 1_000_000
     transaction_timeout_ms: int = 15_000
     session_timeout_ms: int = 10_000
+    group_protocol: Literal["classic", "consumer"] = "classic"
+    leave_on_stop: bool = True
     client: Mapping[str, str | int | bool] = field(default_factory=dict)
 
     @property
@@ -55,23 +61,17 @@ class EngineConfig:
         return f"{self.group_id}-{self.instance}"
 
     def consumer(self) -> dict[str, str | int | bool]:
-        """Librdkafka's settings of the input consumer.
-
-        The range assignor gives one member the same partition number of every input topic, on which state
-        and order rest; cooperative-sticky does not.
-        """
+        """Librdkafka's settings of the input consumer."""
         return {
             **self.client,
             "bootstrap.servers": self.bootstrap_servers,
             "group.id": self.group_id,
             "client.id": self.transactional_id,
-            "partition.assignment.strategy": "range",
+            **self._membership(),
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "earliest",
-            "session.timeout.ms": self.session_timeout_ms,
-            "heartbeat.interval.ms": self.session_timeout_ms // 4,
             "fetch.wait.max.ms": 50,
             # Small bites of each partition: fetches come partition by partition, and keys are to be diverse.
             "fetch.message.max.bytes": 262_144,
@@ -80,6 +80,22 @@ class EngineConfig:
             "queued.max.messages.kbytes": 16_384,
             # With that much prefetched, the next look after 10 ms; the default of 1 s starves a fast handler.
             "fetch.queue.backoff.ms": 10,
+        }
+
+    def _membership(self) -> dict[str, str | int | bool]:
+        """How the group is joined.
+
+        The range assignors give one member the same partition number of every input topic, on which state and order
+        rest; cooperative-sticky does not. A static member that was killed takes its place again at once; under
+        KIP-848 it would be refused until its session ends, so there members are dynamic.
+        """
+        if self.group_protocol == "consumer":
+            return {"group.protocol": "consumer", "group.remote.assignor": "range"}
+        return {
+            "partition.assignment.strategy": "range",
+            "group.instance.id": self.transactional_id,
+            "session.timeout.ms": self.session_timeout_ms,
+            "heartbeat.interval.ms": self.session_timeout_ms // 4,
         }
 
     def restorer(self) -> dict[str, str | int | bool]:

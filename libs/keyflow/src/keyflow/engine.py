@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Generic, TypeVar
 
@@ -18,11 +18,12 @@ from keyflow.breaker import CircuitBreaker
 from keyflow.config import EngineConfig
 from keyflow.errors import FatalError, RetryableError
 from keyflow.kafka_io import ORIGIN_TOPIC_HEADER, KafkaIO, Polled
+from keyflow.leaving import Seat
 from keyflow.outbox import Outbox
 from keyflow.pace import Pace
 from keyflow.retry import Backoff
 from keyflow.runner import RecordRunner
-from keyflow.scheduler import KeyScheduler, Lane
+from keyflow.scheduler import KeyScheduler
 from keyflow.status import Status
 from keyflow.table import Entry
 from keyflow.types import Processor
@@ -39,6 +40,7 @@ _HOUSEKEEPING_SECONDS: Final = 1.0
 _EXPIRE_AT_MOST: Final = 200
 _ABORT_PAUSE_SECONDS: Final = 0.1
 _UNWAITED_IN_A_ROW: Final = 256
+_LOOP_SECONDS: Final = 0.001
 _CONNECT_ATTEMPTS: Final = 10
 
 
@@ -66,12 +68,11 @@ class Engine(Generic[S]):
         self._config = config
         self._clock_ms = clock_ms
         self._outbox = Outbox()
-        self._io: KafkaIO[S] = KafkaIO(processor, config, self._outbox, self._quiesce)
+        self._io: KafkaIO[S] = KafkaIO(processor, config, self._outbox, self, self._committed_meanwhile)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"kafka-{processor.name}")
         self._assignments: dict[int, Assignment[S]] = {}
         self._scheduler: KeyScheduler[Item] = KeyScheduler()
-        self._workers: dict[asyncio.Task[None], Lane[Item] | None] = {}
-        self._busy = 0
+        self._workers: dict[asyncio.Task[None], Seat | None] = {}
         self._waiting = 0
         self._accepting = True
         self._failed: BaseException | None = None
@@ -94,6 +95,7 @@ class Engine(Generic[S]):
         Raises:
             FatalError: It cannot go on; nothing unfinished was committed.
         """
+        self._loop = asyncio.get_running_loop()
         try:
             await self._connect()
             while not self._stopping.is_set():
@@ -159,9 +161,8 @@ class Engine(Generic[S]):
             self._assignments[assignment.partition] = assignment
             self._queue_pending(assignment)
         if polled.revoked or polled.assigned:
-            self._paused.clear()
-            self._accepting = True
-            self._outbox.settle()
+            # What comes is not paused, whatever it was before.
+            self._paused -= {changed.partition for changed in [*polled.revoked, *polled.assigned]}
         add = self._scheduler.add
         for item in polled.items:
             assignment, offset = item.assignment, item.offset
@@ -184,8 +185,8 @@ class Engine(Generic[S]):
         if self._assignments.get(gone.partition) is gone:
             del self._assignments[gone.partition]
         self._scheduler.forget(gone.partition)
-        for task, lane in list(self._workers.items()):
-            if lane is not None and lane.partition == gone.partition:
+        for task, seat in list(self._workers.items()):
+            if seat is not None and seat.assignment is gone:
                 # Another process handles the record again; a pending effect is in the changelog.
                 task.cancel()
 
@@ -214,6 +215,7 @@ class Engine(Generic[S]):
     async def _work(self) -> None:
         task = asyncio.current_task()
         assert task is not None
+        seat = self._workers[task] = Seat(task)
         begin, finished, take, done = self._runner.begin, self._finished, self._scheduler.take, self._scheduler.done
         unwaited = 0
         while self._accepting and (taken := take()) is not None:
@@ -228,18 +230,16 @@ class Engine(Generic[S]):
                     # Handlers that never wait must not keep everything else from its turn.
                     await asyncio.sleep(0)
                 continue
-            self._workers[task] = lane
+            seat.assignment = item.assignment
             self._waiting += 1
-            self._busy += 1
             self._start_worker()
             try:
                 await self._runner.go_on(begun, item, table, self._deliver)
             except _Abandoned:
                 return
             finally:
-                self._busy -= 1
                 self._waiting -= 1
-                self._workers[task] = None
+                seat.assignment = None
                 done(lane)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -255,8 +255,10 @@ class Engine(Generic[S]):
             self._finished(finished)
             return None
         self.status.noticed(finished)
-        finished.waiter = asyncio.get_running_loop().create_future()
+        finished.waiter = self._loop.create_future()
         self._outbox.put(finished)
+        if finished.item.assignment.leaving:
+            raise _Abandoned
         return self._committed(finished.waiter)
 
     def _finished(self, finished: Finished) -> None:
@@ -266,18 +268,54 @@ class Engine(Generic[S]):
 
     async def _committed(self, waiter: asyncio.Future[None]) -> None:
         # Waiting for a commit does not count as busy: a rebalance would wait for itself.
-        self._busy -= 1
+        task = asyncio.current_task()
+        seat = self._workers.get(task) if task is not None else None
+        assert seat is not None
+        seat.awaits_commit = True
         try:
             await waiter
         finally:
-            self._busy += 1
+            seat.awaits_commit = False
 
-    def _quiesce(self) -> None:
-        """Kafka thread, before partitions are given back: lets handlers finish, within the deadline."""
-        self._accepting = False
+    # What a rebalance asks, in the Kafka thread
+
+    def leave(self, partitions: set[int]) -> None:
+        """Starts nothing more of these partitions, and gives up what only waits; returns once that is so."""
+        self._in_loop(self._leave(partitions))
+
+    async def _leave(self, partitions: set[int]) -> None:
+        for number in partitions & self._assignments.keys():
+            self._assignments[number].closing = self._assignments[number].leaving = True
+            self._scheduler.forget(number)
+        self._give_up_waiting()
+
+    def abandon(self, partitions: set[int]) -> None:
+        """Ends the calls that are under way for these partitions; returns once that is so."""
+        if self.busy(partitions):
+            self._in_loop(self._abandon(partitions))
+
+    async def _abandon(self, partitions: set[int]) -> None:
+        await self._cancel([task for task, seat in self._workers.items() if seat and seat.calls_for(partitions)])
+
+    def _in_loop(self, step: Coroutine[Any, Any, None]) -> None:
+        done = asyncio.run_coroutine_threadsafe(step, self._loop)
+        # A handler that keeps the loop to itself must not keep the group waiting.
         deadline = time.monotonic() + self._config.revoke_deadline_seconds
-        while self._busy and time.monotonic() < deadline:
-            time.sleep(0.005)
+        while not done.done() and time.monotonic() < deadline:
+            time.sleep(_LOOP_SECONDS)
+
+    def _give_up_waiting(self) -> None:
+        for seat in self._workers.values():
+            if seat is not None:
+                seat.give_up_waiting()
+
+    def busy(self, partitions: set[int]) -> bool:
+        """Whether a call is under way for one of these partitions."""
+        return any(seat is not None and seat.calls_for(partitions) for seat in list(self._workers.values()))
+
+    def _committed_meanwhile(self, outcomes: int, seconds: float) -> None:
+        if outcomes:
+            self._loop.call_soon_threadsafe(self._note_commit, outcomes, seconds)
 
     # Committing
 
@@ -289,6 +327,9 @@ class Engine(Generic[S]):
             log.warning("keyflow.commit_retry reason=%s", error)
             await asyncio.sleep(_ABORT_PAUSE_SECONDS)
             return
+        self._note_commit(outcomes, seconds)
+
+    def _note_commit(self, outcomes: int, seconds: float) -> None:
         self._outbox.settle()
         self._pace.committed(time.monotonic(), seconds, outcomes)
         if outcomes:
@@ -345,6 +386,9 @@ class Engine(Generic[S]):
     async def _drain(self) -> None:
         """Finishes what is in flight, within one deadline, without fetching more."""
         self._accepting = False
+        for assignment in self._assignments.values():
+            assignment.closing = True
+        self._give_up_waiting()
         deadline = time.monotonic() + self._config.stop_deadline_seconds
         await self._kafka(self._io.pause, list(self._assignments), on=True)
         while (self._workers or len(self._outbox)) and time.monotonic() < deadline:

@@ -13,8 +13,15 @@ FENCED: Final = {
     KafkaError.PRODUCER_FENCED,
     KafkaError.INVALID_PRODUCER_EPOCH,
     KafkaError.INVALID_PRODUCER_ID_MAPPING,
+    KafkaError.FENCED_INSTANCE_ID,
 }
-"""Another process has our transactional.id."""
+"""Another process has our transactional.id, or our place in the group."""
+
+
+def slot_taken(slot: str) -> FatalError:
+    """Two processes have one slot; the older one is told so."""
+    return FatalError(f"another process uses the slot {slot!r}: give every instance its own")
+
 
 MISCONFIGURED: Final = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,

@@ -9,18 +9,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from keyflow.config import EngineConfig
-from keyflow.errors import FatalError, RetryableError
-from keyflow.kafka_errors import MISCONFIGURED, translated
-from keyflow.offsets import OffsetTracker, decode
+from keyflow.errors import FatalError
+from keyflow.kafka_errors import MISCONFIGURED, slot_taken, translated
 from keyflow.outbox import Outbox
-from keyflow.restore import restored
-from keyflow.table import Table
+from keyflow.rebalance import Rebalancer, Workers
 from keyflow.transaction import Transactions
 from keyflow.types import Headers, Processor
 from keyflow.work import Assignment, Item, Source
@@ -33,7 +32,7 @@ ORIGIN_TOPIC_HEADER: Final = "origin-topic"
 
 _METADATA_TIMEOUT_SECONDS: Final = 15.0
 _TOPIC_PATIENCE_SECONDS: Final = 5.0
-_ASSIGN_PATIENCE_SECONDS: Final = 60.0
+_LEAVE_SECONDS: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -49,21 +48,27 @@ class KafkaIO(Generic[S]):
     """Consumer and transactional producer of one engine. Every method but the constructor: Kafka thread only.
 
     Args:
-        quiesce: Called before partitions are given back: returns once handlers have finished, or the time is up.
+        workers: Those who handle records.
+        committed: Told of commits that were written while partitions came or went, in the Kafka thread.
     """
 
     def __init__(
-        self, processor: Processor[S], config: EngineConfig, outbox: Outbox, quiesce: Callable[[], None]
+        self,
+        processor: Processor[S],
+        config: EngineConfig,
+        outbox: Outbox,
+        workers: Workers,
+        committed: Callable[[int, float], None],
     ) -> None:
         self._config = config
         self._topics = [*processor.inputs, *([processor.redrive_topic] if processor.redrive_topic else [])]
         self._redrive_topic = processor.redrive_topic
         self._state = processor.state
         self._outbox = outbox
-        self._quiesce = quiesce
-        self._assignments: dict[int, Assignment[S]] = {}
-        self._events: Polled[S] = Polled()
-        self._failure: FatalError | None = None
+        self._rebalancer: Rebalancer[S] = Rebalancer(
+            self._topics, processor.state, config, workers, lambda: committed(*self.commit())
+        )
+        self._assignments = self._rebalancer.assignments
         self._consumer: Consumer | None = None
 
     def connect(self) -> None:
@@ -78,8 +83,12 @@ class KafkaIO(Generic[S]):
             self._check_topics()
             self._transactions.fence()
             self._consumer = Consumer(self._config.consumer())
+            callbacks = self._rebalancer
             self._consumer.subscribe(
-                self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+                self._topics,
+                on_assign=callbacks.on_assign,
+                on_revoke=callbacks.on_revoke,
+                on_lost=callbacks.on_lost,
             )
 
     def _check_topics(self) -> None:
@@ -115,9 +124,10 @@ class KafkaIO(Generic[S]):
             # consume() would wait for a full batch or its time-out; poll() returns with the first record.
             first = self._consumer.poll(timeout_seconds) if timeout_seconds > 0 else None
             messages = self._consumer.consume(max(max_records - 1, 1), 0.0) if first or timeout_seconds <= 0 else []
-        if self._failure is not None:
-            raise self._failure
-        polled, self._events = self._events, Polled()
+        if self._rebalancer.failure is not None:
+            raise self._rebalancer.failure
+        self._rebalancer.tell_incomplete()
+        polled = Polled(*self._rebalancer.changes())
         if first is not None:
             messages.insert(0, first)
         polled.items = self._accepted(messages)
@@ -132,6 +142,8 @@ class KafkaIO(Generic[S]):
                 assignment = assignments.get(message.partition())
                 if assignment is not None:
                     items.append(self._item(message, assignment))
+            elif error.code() == KafkaError._FATAL:
+                raise self._fatal(error.str())
             elif error.code() in MISCONFIGURED:
                 raise FatalError(f"Kafka refuses to be read: {error.str()}")
             else:
@@ -198,74 +210,26 @@ class KafkaIO(Generic[S]):
         self._transactions.commit(batch, self._consumer)
         return self._outbox.mark_committed(), time.monotonic() - began
 
+    def _fatal(self, reason: str) -> FatalError:
+        # librdkafka says that it cannot go on, and why only in words.
+        fenced = "group.instance.id" in reason or "instance ID" in reason
+        return slot_taken(self._config.transactional_id) if fenced else FatalError(f"reading ended: {reason}")
+
     def close(self) -> None:
-        """Leaves the group."""
-        if self._consumer is not None:
-            self._consumer.close()
+        """Leaves the group, or keeps its place for the restart (`leave_on_stop`)."""
+        if self._consumer is None:
+            return
+        if self._config.leave_on_stop and self._config.group_protocol == "classic":
+            self._leave(self._consumer)
+        self._consumer.close()
 
-    # Rebalance callbacks run inside poll(), in this thread. An exception must not cross librdkafka.
-
-    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        try:
-            committed = self._committed(consumer, partitions)
-            fresh = self._assign(committed)
-            if self._state is not None:
-                known = {place.partition for place in committed if place.offset >= 0}
-                tables: dict[int, Table[S]] = {item.partition: item.table for item in fresh if item.table is not None}
-                restored(self._config, self._state.changelog, tables, {number: number in known for number in tables})
-            consumer.assign([TopicPartition(place.topic, place.partition, place.offset) for place in committed])
-            self._assignments = {item.partition: item for item in fresh}
-            self._events.assigned += fresh
-        except FatalError as error:
-            self._failure = error
-        except (KafkaException, ValueError) as error:
-            self._failure = FatalError(f"taking partitions over failed: {error}")
-
-    def _committed(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
-        # Stable offsets: the call waits for a transaction of an earlier owner that is still open.
-        deadline = time.monotonic() + _ASSIGN_PATIENCE_SECONDS
-        while True:
-            try:
-                committed: list[TopicPartition] = consumer.committed(partitions, timeout=10.0)
-            except KafkaException as error:
-                if time.monotonic() > deadline:
-                    raise
-                log.warning("keyflow.committed_retry code=%s", error.args[0].name())
-            else:
-                return committed
-
-    def _assign(self, committed: list[TopicPartition]) -> list[Assignment[S]]:
-        found: dict[int, Assignment[S]] = {}
-        for place in committed:
-            table = None if self._state is None else Table(self._state)
-            assignment = found.setdefault(place.partition, Assignment(place.partition, {}, table))
-            start = max(place.offset, 0)
-            assignment.trackers[place.topic] = OffsetTracker(start, decode(start, place.metadata or ""))
-        return list(found.values())
-
-    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        try:
-            self._quiesce()
-            self.commit()
-        except RetryableError as error:
-            # The next owner handles those records again; nothing of them was written.
-            log.warning("keyflow.revoke_commit_aborted reason=%s", error)
-        except FatalError as error:
-            self._failure = error
-        self._let_go(consumer)
-
-    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        log.warning("keyflow.partitions_lost count=%d", len(partitions))
-        self._let_go(consumer)
-
-    def _let_go(self, consumer: Consumer) -> None:
-        # The range assignor takes all partitions and gives them anew.
-        for assignment in self._assignments.values():
-            assignment.live = False
-        self._events.revoked += self._assignments.values()
-        self._events.assigned = [item for item in self._events.assigned if item.live]
-        self._assignments = {}
-        consumer.unassign()
+    def _leave(self, consumer: Consumer) -> None:
+        # close() alone keeps a static member's place until its session ends; to unsubscribe gives it back at once.
+        deadline = time.monotonic() + _LEAVE_SECONDS
+        with suppress(KafkaException):
+            consumer.unsubscribe()
+            while consumer.memberid() and time.monotonic() < deadline:
+                consumer.poll(0.01)
 
 
 def _headers(headers: Any) -> Headers:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from keyflow.leaving import resting
+
 _BURST_SECONDS: Final = 2.0
 _APPROACH: Final = 0.5
 """Share of its distance from where it aims that a limit goes in one round of calls."""
@@ -181,14 +183,18 @@ class AdaptiveLimiter:
         """Waits until a call that reserves `tokens` of the quota may start."""
         self.waiting += 1
         try:
-            async with self._line:
-                # The share of a call that waits for a slot only fills meanwhile; the other way round, calls that
-                # wait for their share would count as in flight and lift the limit.
-                await self._share_available()
-                await self._slot_free()
-                return self._taken(tokens)
+            with resting():
+                return await self._in_turn(tokens)
         finally:
             self.waiting -= 1
+
+    async def _in_turn(self, tokens: int) -> Slot:
+        async with self._line:
+            # The share of a call that waits for a slot only fills meanwhile; the other way round, calls that
+            # wait for their share would count as in flight and lift the limit.
+            await self._share_available()
+            await self._slot_free()
+            return self._taken(tokens)
 
     def release(self, slot: Slot, result: CallResult) -> None:
         """Gives the slot back, once per `acquire`."""

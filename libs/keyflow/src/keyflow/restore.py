@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, TypeVar
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -28,8 +28,9 @@ class ChangelogReader(Generic[S]):
         held: Partitions with at least one entry, tombstones too.
     """
 
-    def __init__(self, config: EngineConfig, changelog: str) -> None:
+    def __init__(self, config: EngineConfig, changelog: str, meanwhile: Callable[[], None] = lambda: None) -> None:
         self._config = config
+        self._meanwhile = meanwhile
         self._changelog = changelog
         self._consumer = Consumer(config.restorer())
         self.held: set[int] = set()
@@ -78,6 +79,7 @@ class ChangelogReader(Generic[S]):
         while left:
             for message in self._consumer.consume(_BATCH, 0.1):
                 count += self._apply(message, tables)
+            self._meanwhile()
             now = time.monotonic()
             position = self._drop_finished(left, ends)
             if position != at:
@@ -116,7 +118,11 @@ class ChangelogReader(Generic[S]):
 
 
 def restored(
-    config: EngineConfig, changelog: str, tables: Mapping[int, Table[S]], committed: Mapping[int, bool]
+    config: EngineConfig,
+    changelog: str,
+    tables: Mapping[int, Table[S]],
+    committed: Mapping[int, bool],
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> None:
     """Restores the tables of partitions that were just assigned.
 
@@ -125,11 +131,12 @@ def restored(
         changelog: Topic to read.
         tables: By partition, empty.
         committed: By partition, whether the group has a committed offset there, read before this call.
+        meanwhile: Called after every batch.
 
     Raises:
         FatalError: A partition has state and no committed offset, or the restore fails.
     """
-    with ChangelogReader[S](config, changelog) as reader:
+    with ChangelogReader[S](config, changelog, meanwhile) as reader:
         try:
             reader.restore(tables, reader.ends(set(tables)))
             # Known only now: offsets alone tell nothing, a first transaction that was aborted takes some too.

@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from keyflow.breaker import CircuitBreaker
 from keyflow.errors import FatalError, OutageError, PoisonMessageError, RetryableError
+from keyflow.leaving import resting
 from keyflow.outcomes import Attempts, Outcomes, state_of, where
 from keyflow.parking import check
 from keyflow.retry import Backoff
@@ -228,7 +229,8 @@ class RecordRunner(Generic[S]):
             ) from error
         name = self._processor.name
         log.warning("keyflow.retry processor=%s attempt=%d reason=%s", name, attempts.count, reason)
-        await asyncio.sleep(delay)
+        with resting():
+            await asyncio.sleep(delay)
         return None
 
     async def _wait_out(self) -> float:
@@ -239,7 +241,8 @@ class RecordRunner(Generic[S]):
             delay = self.breaker.wait_seconds(now)
             if delay <= 0:
                 return now - began
-            await asyncio.sleep(delay)
+            with resting():
+                await asyncio.sleep(delay)
 
     # Effects
 
@@ -289,7 +292,8 @@ class RecordRunner(Generic[S]):
                 log.warning("keyflow.effect_retry kind=%s attempt=%d reason=%s", effect.kind, attempt, error)
                 # The earlier try may have arrived without an answer.
                 pending = replace(pending, maybe_repeated=True)
-                await asyncio.sleep(delay)
+                with resting():
+                    await asyncio.sleep(delay)
             except Exception as error:
                 return EffectResult(effect, "failed", {"error": where(error)}, pending.maybe_repeated)
             else:

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from keyflow.config import EngineConfig
 from keyflow.errors import FatalError, RetryableError
-from keyflow.kafka_errors import FENCED, translated
+from keyflow.kafka_errors import FENCED, slot_taken, translated
 from keyflow.work import CommitBatch, Write
 
 log = logging.getLogger(__name__)
@@ -104,9 +104,7 @@ class Transactions:
 
     def _abort(self, error: KafkaError) -> None:
         if error.code() in FENCED:
-            raise FatalError(
-                f"another process uses the slot {self._config.transactional_id!r}: give every instance its own"
-            )
+            raise slot_taken(self._config.transactional_id)
         if error.fatal():
             raise FatalError(f"the transaction failed for good: {error.str()}")
         if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:

@@ -28,6 +28,8 @@ class Assignment(Generic[S]):
     """One partition number of all inputs, from the day it was assigned until it is taken away.
 
     Attributes:
+        closing: The process stops or the partition is about to be taken away: nobody waits for an attempt to come.
+        leaving: It is about to be taken away: the next owner runs the effects.
         live: False from the moment it is taken away: whatever is still finished for it is dropped.
         full_topics: Inputs whose offset map has little room left: the partition pauses.
     """
@@ -35,6 +37,8 @@ class Assignment(Generic[S]):
     partition: int
     trackers: dict[str, OffsetTracker]
     table: Table[S] | None = None
+    closing: bool = False
+    leaving: bool = False
     live: bool = True
     full_topics: set[str] = field(default_factory=set)
     buffered_bytes: int = 0

@@ -120,6 +120,11 @@ def _properties(place: Place) -> str:
         "share.coordinator.state.topic.min.isr": 1,
         "share.coordinator.state.topic.num.partitions": 1,
         "group.initial.rebalance.delay.ms": 0,
+        # The new group protocol (KIP-848) has its times at the broker; its defaults (45 s, 5 s) are too slow to watch.
+        "group.consumer.min.session.timeout.ms": 6_000,
+        "group.consumer.session.timeout.ms": 10_000,
+        "group.consumer.min.heartbeat.interval.ms": 500,
+        "group.consumer.heartbeat.interval.ms": 1_000,
         "log.cleaner.dedupe.buffer.size": 8_388_608,
         # Index files are allocated whole; small ones keep many partitions cheap.
         "log.index.size.max.bytes": 1_048_576,
