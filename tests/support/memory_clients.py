@@ -469,10 +469,10 @@ class MemoryProducer(_Client):
         if self._fatal is not None:
             raise self._fatal
         with self._wire.call("produce"):
-            if len(value or b"") + len(key or b"") > self._largest:
-                raise failure(KafkaError.MSG_SIZE_TOO_LARGE)
             if self._transactional and (self._transaction is None or self._aborting is not None):
                 raise failure(KafkaError._STATE)
+            if len(value or b"") + len(key or b"") > self._largest:
+                raise failure(KafkaError.MSG_SIZE_TOO_LARGE)
             try:
                 if self._transaction is not None:
                     self._broker.check(self._id, self._epoch, self._transaction)
