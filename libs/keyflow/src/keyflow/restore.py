@@ -44,17 +44,24 @@ class ChangelogReader(Generic[S]):
     def ends(self, partitions: set[int]) -> dict[int, tuple[int, int]]:
         """First offset and end of each partition.
 
+        The end that a reader of committed records is told lies before the first open transaction. One that is
+        committed already, whose marker is still to be written here, is open in that sense: it must be waited for.
+
         Raises:
             KafkaException: The broker does not answer.
         """
-        return {partition: self._watermarks(partition) for partition in partitions}
+        asking = Consumer({**self._config.restorer(), "isolation.level": "read_uncommitted"})
+        try:
+            return {partition: self._watermarks(asking, partition) for partition in partitions}
+        finally:
+            asking.close()
 
-    def _watermarks(self, partition: int) -> tuple[int, int]:
+    def _watermarks(self, asking: Consumer, partition: int) -> tuple[int, int]:
         # Leaders move: just after a topic was created, and while a broker starts again.
         deadline = time.monotonic() + self._config.restore_deadline_seconds
         while True:
             try:
-                found: tuple[int, int] = self._consumer.get_watermark_offsets(
+                found: tuple[int, int] = asking.get_watermark_offsets(
                     TopicPartition(self._changelog, partition), timeout=10.0
                 )
             except KafkaException as error:
