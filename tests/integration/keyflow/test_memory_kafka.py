@@ -124,7 +124,6 @@ class Script:
         strict.close()
         loose.close()
 
-
     def _write(self, producer: Any, place: TopicPartition, *values: bytes) -> None:
         producer.begin_transaction()
         for value in values:
