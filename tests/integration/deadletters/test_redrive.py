@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from floodgate.deadletters import Letters, Redriver
 from floodgate.deadletters.cli import app
-from floodgate.events import AuditEntry, DeadLetter, Feedback, FeedbackLabel, RecordHeader
+from floodgate.events import (
+    AuditEntry,
+    DeadLetter,
+    Decision,
+    Feedback,
+    FeedbackLabel,
+    Message,
+    MessageKind,
+    Misuse,
+    RecordHeader,
+    Verdict,
+)
 from floodgate.events.serde import AvroSerde
 from floodgate.service import EventProducer
 from floodgate.settings import KafkaSettings
@@ -239,6 +253,68 @@ async def test_two_redrives_at_once_send_a_letter_once(settings, serde, write):
     with pytest.raises(FatalError, match="another redrive"):
         first.redrive([letter], reason="first")
     assert len(read(settings, "support.summarizer-store.redrive", letter.key)) == 1
+
+
+INTERACTION = {
+    "interaction_id": "5f0c1e7a-3c0e-4f57-9a39-2f5f6f1f9d10",
+    "turns": [{"role": "customer", "text": "I want my money back"}],
+}
+
+
+def passed_verdict() -> Verdict:
+    """A verdict that the agent only takes note of."""
+    conversation_id, now = f"intercom:{uuid4().hex[:8]}", datetime.now(UTC)
+    message = Message(
+        event_id=uuid4(), occurred_at=now, conversation_id=conversation_id, kind=MessageKind.USER_MESSAGE,
+        channel="intercom", contact_id="p-1", contact_verified=True, text="I want my money back",
+    )  # fmt: skip
+    return Verdict(
+        event_id=uuid4(), occurred_at=now, conversation_id=conversation_id, decision=Decision.PASS,
+        message=message, category="refund_tickets", misuse=Misuse.NONE, urgent=False, urgency=0.1,
+        wants="A refund.", confidence=0.9, explanation="A test.", language="en",
+    )  # fmt: skip
+
+
+def rehearse(*arguments: str) -> tuple[int, dict[str, Any], str]:
+    """The command in a process of its own, as an operator gives it: exit code, what it says, and its log."""
+    command = [sys.executable, "-m", "floodgate.cli.main", "dlq", "rehearse", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, json.loads(done.stdout or "{}"), done.stderr
+
+
+async def test_a_letter_is_rehearsed_with_the_state_of_its_key_and_stays_where_it_is(settings, serde, write):
+    verdict = passed_verdict()
+    letter = await write(
+        service="agent", origin_topic="support.verdicts", key=verdict.conversation_id.encode(),
+        value=serde.encode("support.verdicts", verdict),
+    )  # fmt: skip
+    code, told, _ = rehearse(str(letter.event_id))
+    assert (code, told["outcome"], told["effect_not_run"]) == (0, "outcome", None)
+    assert told["state_changes"] is True
+    assert told["state"]["recent_event_ids"] == ["<36 characters>"]
+    assert run("list", "--json", "--limit", "1000")[1].count(str(letter.event_id)) == 1
+    assert read(settings, "support.agent.redrive", letter.key) == []
+    assert read(settings, "support.redrive.ledger", str(letter.event_id).encode()) == []
+    assert read(settings, "support.agent.state", letter.key) == []
+
+
+async def test_what_would_fail_again_says_why_and_a_correction_is_rehearsed_before_it_is_sent(write, tmp_path):
+    letter = await write(**broken_line())
+    code, told, _ = rehearse(str(letter.event_id))
+    assert (code, told["outcome"], told["failure"]["error_class"]) == (1, "dead_letter", "poison")
+    corrected = tmp_path / "line.json"
+    corrected.write_text(json.dumps(INTERACTION), encoding="utf-8")
+    code, told, _ = rehearse(str(letter.event_id), "--value", str(corrected))
+    assert (code, told["outcome"]) == (0, "outcome"), told
+    assert [output["topic"] for output in told["outputs"]] == ["support.interactions"]
+    assert "I want my money back" not in json.dumps(told)
+
+
+async def test_a_service_whose_handler_writes_outside_is_not_rehearsed(write):
+    letter = await write()
+    code, told, log = rehearse(str(letter.event_id))
+    assert (code, told) == (1, {})
+    assert "summarizer-store writes outside Kafka as it handles a record: redrive the letter instead" in log
 
 
 @pytest.mark.parametrize(

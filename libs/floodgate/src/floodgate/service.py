@@ -99,6 +99,7 @@ def make_processor(
     versions: Mapping[str, str] | None = None,
     decode: Callable[[str, bytes], Any] | None = None,
     parking: bool = False,
+    writes_outside: bool = False,
 ) -> Processor[Any]:
     """A processor with the project's wire format, state as JSON of a pydantic model, and dead letters.
 
@@ -121,6 +122,7 @@ def make_processor(
         budget_seconds=budget_seconds,
         redrive_topic=f"support.{name}.redrive" if f"support.{name}.redrive" in topics() else None,
         parking=parking,
+        writes_outside=writes_outside,
     )
 
 
@@ -267,7 +269,7 @@ async def _run(service: Service) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    engines = [Engine(processor, _engine_config(settings, processor.name)) for processor in service.processors]
+    engines = [Engine(processor, engine_config(settings, processor.name)) for processor in service.processors]
     apps = [app for app in (service.http, _monitor(service.name, engines)) if app is not None]
     # Bound before anything starts: a taken port shall stop the start, not the running service.
     servers = [(_server(app), _bound(app)) for app in apps]
@@ -334,7 +336,8 @@ def _first_failure(tasks: Sequence[asyncio.Task[None]]) -> BaseException | None:
     return None
 
 
-def _engine_config(settings: KafkaSettings, name: str) -> EngineConfig:
+def engine_config(settings: KafkaSettings, name: str) -> EngineConfig:
+    """How a processor of this name runs here."""
     return EngineConfig(
         bootstrap_servers=settings.bootstrap_servers,
         group_id=settings.group_prefix + name,

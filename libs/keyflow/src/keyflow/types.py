@@ -196,6 +196,7 @@ class Processor(Generic[S]):
         redrive_topic: Where dead letters of this processor come back.
         parking: After a record failed, the key's later ones go unhandled to the dead letters, until all were
             redriven in order. For topics where order matters and nobody waits; needs `state` and `redrive_topic`.
+        writes_outside: The handler itself writes somewhere (and may do so twice): it cannot be rehearsed.
     """
 
     name: str
@@ -211,3 +212,4 @@ class Processor(Generic[S]):
     budget_seconds: float = 120.0
     redrive_topic: str | None = None
     parking: bool = False
+    writes_outside: bool = False

@@ -266,6 +266,7 @@ def bootstrap(environment: Environment, *, catalogue: Catalogue | None = None, *
                 (MESSAGES, VERDICTS, REPLIES, ESCALATIONS),
                 TimelineHandler(adapters.timeline),
                 adapters.serde,
+                writes_outside=True,
             ),
         ),
         tasks=_tasks(environment, adapters),

@@ -76,6 +76,7 @@ def bootstrap(
         StoreHandler(store),
         serde,
         budget_seconds=store_settings.budget_seconds,
+        writes_outside=True,
     )
 
     async def warm_up() -> None:

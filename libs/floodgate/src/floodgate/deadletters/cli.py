@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import json
 from collections.abc import Sequence
@@ -19,9 +20,11 @@ from floodgate.deadletters.decisions import Decision, LedgerEntry, decide
 from floodgate.deadletters.masking import description
 from floodgate.deadletters.reading import Letters
 from floodgate.deadletters.redrive import Redriver
+from floodgate.deadletters.rehearsing import rehearsed, told
 from floodgate.events import DeadLetter
 from floodgate.events.serde import AvroSerde
 from floodgate.settings import KafkaSettings, RegistrySettings, load
+from floodgate.telemetry import configure_logging
 
 app = typer.Typer(help="Records that could not be processed: look, fix, send back.", no_args_is_help=True)
 _console = Console(soft_wrap=True)
@@ -80,7 +83,9 @@ def redrive(
         Path | None,
         typer.Option("--value", metavar="FILE", help="A corrected record (JSON) in place of the one letter's."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go back; send nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go back; send nothing. See also `rehearse`.")
+    ] = False,
     reason: Annotated[str, typer.Option(help="Why; kept in the ledger and in the audit.")] = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -101,6 +106,36 @@ def redrive(
         verb = "would go back" if dry_run else "went back"
         _console.print(f"{len(result.sent)} {verb}, {len(kept)} stayed.", highlight=False)
     if kept and not everything:
+        raise typer.Exit(1)
+
+
+@app.command("rehearse")
+def rehearse_letter(
+    event_id: Annotated[str, typer.Argument(help="Event id of the dead letter; its beginning is enough.")],
+    *,
+    value: Annotated[
+        Path | None, typer.Option("--value", metavar="FILE", help="A corrected record (JSON) in place of the letter's.")
+    ] = None,
+    unmask: Annotated[
+        bool, typer.Option("--unmask", help="Show payloads as they would be written. This is written to support.audit.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit.")] = "",
+) -> None:
+    """Run today's handler on a dead letter and say what would happen; nothing is committed, written or done outside.
+
+    What the handler itself asks for, it asks for: a call of a Bedrock model costs money, and look-ups in a shop or an
+    index are made. The letter stays where it is, and the ledger does not know of it.
+    """
+    configure_logging("dlq")
+    letters, redriver = _open()
+    letter = _one(letters.all(), event_id)
+    corrected = None if value is None else _corrected([letter], value, everything=False)
+    rehearsal = asyncio.run(rehearsed(letter, load(KafkaSettings), corrected=corrected))
+    if unmask:
+        redriver.audit("unmask", letter.event_id, reason)
+    facts = {"event_id": str(letter.event_id), "service": letter.service, **told(rehearsal, unmask=unmask)}
+    typer.echo(json.dumps(facts, indent=2, ensure_ascii=False, default=str))
+    if rehearsal.failure is not None:
         raise typer.Exit(1)
 
 
