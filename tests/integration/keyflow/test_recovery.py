@@ -86,9 +86,32 @@ async def test_an_idle_engine_leaves_no_lag_behind_transaction_markers(bench: Be
         assert time.monotonic() < deadline, "lag remains"
         await asyncio.sleep(0.1)
     reader.close()
+    await eventually(lambda: engine.status.lag.offsets == {bench.topic("in"): 0}, "its own figure says so too")
     engine.stop()
     await running
     assert finished(engine) == 36
+
+
+async def test_the_lag_is_known_while_a_record_is_held_up_and_is_gone_afterwards(bench: Bench) -> None:
+    bench.fill(numbered(40, 20))
+    release = asyncio.Event()
+
+    class Held(Counting):
+        async def handle(self, record: Record, state: int | None, tools: Tools) -> Outcome[int]:
+            await release.wait()
+            return await super().handle(record, state, tools)
+
+    engine = Engine(bench.processor(Held(bench.topic("out"))), bench.config())
+    running = asyncio.create_task(engine.run())
+    await eventually(lambda: engine.status.lag.offsets == {bench.topic("in"): 40}, "all records are behind")
+    assert 0 < engine.status.lag.oldest_seconds < 120
+    before = engine.status.lag.oldest_seconds
+    await eventually(lambda: engine.status.lag.oldest_seconds > before, "it grows older")
+    release.set()
+    await eventually(lambda: not engine.status.lag.behind, "nothing is left")
+    assert engine.status.lag.oldest_seconds == 0
+    engine.stop()
+    await running
 
 
 async def test_a_slow_key_holds_up_no_other_and_survives_a_restart_alone(bench: Bench) -> None:

@@ -12,8 +12,10 @@ from floodgate.events.serde import AvroSerde
 from floodgate.monitor import monitor_app
 from floodgate.service import DeadLetters, HttpApp, Service, encode_state, make_processor, run
 from floodgate.settings import KafkaSettings, load
-from keyflow import FailedRecord, FatalError, Outcome, Record, Tools
+from keyflow import CircuitBreaker, FailedRecord, FatalError, Outcome, Record, Tools
+from keyflow.lag import Lag
 from keyflow.status import Status
+from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
 
 FAILED = FailedRecord(
@@ -99,6 +101,46 @@ async def test_health_goes_by_progress() -> None:
         figures = (await healthy.get("/metrics")).text
     assert 'keyflow_finished_total{kind="outcome",processor="busy"} 3.0' in figures
     assert 'keyflow_buffered{processor="busy"} 5.0' in figures
+
+
+async def test_a_service_that_holds_lag_and_finishes_nothing_is_unhealthy_until_it_does() -> None:
+    now = [0.0]
+    status = Status("firewall", CircuitBreaker(), lambda: now[0])
+    app = monitor_app([status], stall_seconds=120.0)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        status.watched(Lag({"support.messages": 7, "support.replies": 0}))
+        now[0] = 119.0
+        assert (await client.get("/healthz")).status_code == 200
+        now[0] = 121.0
+        stalled = await client.get("/healthz")
+        assert (stalled.status_code, stalled.json()["lag"]) == (503, {"firewall": 7})
+        status.committed(0.02)
+        assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_the_engines_figures_follow_the_conventions_of_prometheus() -> None:
+    status = Status("firewall", CircuitBreaker())
+    status.parked, status.retries = 2, 3
+    status.watched(Lag({"support.messages": 7, "support.replies": 0}, oldest_seconds=12.5))
+    status.committed(0.02)
+    status.committed(9.0)
+    app = monitor_app([status], stall_seconds=120.0)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        text = (await client.get("/metrics")).text
+    read = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.labels.pop("processor", "") == "firewall"
+    }
+    assert read["keyflow_lag", "support.messages"] == 7
+    assert read["keyflow_oldest_unfinished_seconds",] == 12.5
+    assert read["keyflow_parked_keys",] == 2
+    assert read["keyflow_retries_total",] == 3
+    assert [read["keyflow_breaker", state] for state in ("closed", "half_open", "open")] == [1, 0, 0]
+    buckets = [read["keyflow_commit_seconds_bucket", bound] for bound in ("0.01", "0.025", "5.0", "+Inf")]
+    assert buckets == [0, 1, 1, 2]
+    assert (read["keyflow_commit_seconds_count",], read["keyflow_commit_seconds_sum",]) == (2, 9.02)
 
 
 def test_a_taken_port_is_one_line_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from typing import Final
 
-from keyflow.status import Status
+from keyflow import BreakerState
+from keyflow.status import COMMIT_BOUNDS_SECONDS, Status
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import REGISTRY, Collector
+from prometheus_client.utils import floatToGoString
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+_GAUGES: Final[dict[str, tuple[str, Callable[[Status], float]]]] = {
+    "in_flight": ("Records being handled.", lambda status: status.in_flight),
+    "buffered": ("Records fetched and not finished.", lambda status: status.buffered),
+    "assigned": ("Partitions assigned.", lambda status: status.assigned),
+    "paused": ("Partitions paused, their offset map or the buffer being full.", lambda status: status.paused),
+    "parked_keys": ("Keys whose records are parked behind a dead letter.", lambda status: status.parked),
+    "oldest_unfinished_seconds": (
+        "Age of the oldest record that was fetched and is not finished, by its Kafka timestamp.",
+        lambda status: status.lag.oldest_seconds,
+    ),
+    "stalled_seconds": (
+        "Time with work, fetched or not, and without a commit; outages not counted.",
+        lambda status: status.stalled_seconds(),
+    ),
+}
+_COUNTERS: Final[dict[str, tuple[str, Callable[[Status], float]]]] = {
+    "retries": ("Attempts after the first.", lambda status: status.retries),
+    "outages": ("How often the breaker opened.", lambda status: status.outages),
+}
 
 
 class EngineCollector(Collector):
@@ -23,34 +47,51 @@ class EngineCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The figures, one family each."""
-        finished = CounterMetricFamily("keyflow_finished", "Outcomes by kind.", labels=["processor", "kind"])
-        commits = CounterMetricFamily("keyflow_commits", "Transactions committed.", labels=["processor"])
-        seconds = CounterMetricFamily("keyflow_commit_seconds", "Time spent in transactions.", labels=["processor"])
-        retries = CounterMetricFamily("keyflow_retries", "Attempts after the first.", labels=["processor"])
-        outages = CounterMetricFamily("keyflow_outages", "How often the breaker opened.", labels=["processor"])
-        gauges = {
-            "keyflow_in_flight": "Records being handled.",
-            "keyflow_buffered": "Records fetched and not finished.",
-            "keyflow_assigned": "Partitions assigned.",
-            "keyflow_stalled_seconds": "Time with work and without a commit, outages not counted.",
-            "keyflow_paused": "Partitions paused, their offset map or the buffer being full.",
-            "keyflow_breaker_open": "1 while most calls of the last seconds failed.",
-        }
-        families = {name: GaugeMetricFamily(name, text, labels=["processor"]) for name, text in gauges.items()}
+        for name, (text, read) in _GAUGES.items():
+            gauge = GaugeMetricFamily(f"keyflow_{name}", text, labels=["processor"])
+            for status in self._statuses:
+                gauge.add_metric([status.name], read(status))
+            yield gauge
+        for name, (text, read) in _COUNTERS.items():
+            counter = CounterMetricFamily(f"keyflow_{name}", text, labels=["processor"])
+            for status in self._statuses:
+                counter.add_metric([status.name], read(status))
+            yield counter
+        yield self._finished()
+        yield self._lag()
+        yield self._breaker()
+        yield self._commits()
+
+    def _finished(self) -> Metric:
+        family = CounterMetricFamily("keyflow_finished", "Outcomes by kind.", labels=["processor", "kind"])
         for status in self._statuses:
             for kind, count in status.finished.items():
-                finished.add_metric([status.name, kind], count)
-            commits.add_metric([status.name], status.commits)
-            seconds.add_metric([status.name], status.commit_seconds)
-            retries.add_metric([status.name], status.retries)
-            families["keyflow_in_flight"].add_metric([status.name], status.in_flight)
-            families["keyflow_buffered"].add_metric([status.name], status.buffered)
-            families["keyflow_assigned"].add_metric([status.name], status.assigned)
-            families["keyflow_paused"].add_metric([status.name], status.paused)
-            families["keyflow_breaker_open"].add_metric([status.name], float(status.breaker_open))
-            outages.add_metric([status.name], status.outages)
-            families["keyflow_stalled_seconds"].add_metric([status.name], status.stalled_seconds())
-        yield from (finished, commits, seconds, retries, outages, *families.values())
+                family.add_metric([status.name, kind], count)
+        return family
+
+    def _lag(self) -> Metric:
+        text = "Offsets from the lowest unfinished one to the end, over the partitions assigned here."
+        family = GaugeMetricFamily("keyflow_lag", text, labels=["processor", "topic"])
+        for status in self._statuses:
+            for topic, offsets in status.lag.offsets.items():
+                family.add_metric([status.name, topic], offsets)
+        return family
+
+    def _breaker(self) -> Metric:
+        family = GaugeMetricFamily("keyflow_breaker", "1 for the breaker's state.", labels=["processor", "state"])
+        for status in self._statuses:
+            now = status.breaker_state
+            for state in BreakerState:
+                family.add_metric([status.name, state.value], float(state is now))
+        return family
+
+    def _commits(self) -> Metric:
+        family = HistogramMetricFamily("keyflow_commit_seconds", "Time of a transaction.", labels=["processor"])
+        bounds = [*map(floatToGoString, COMMIT_BOUNDS_SECONDS), "+Inf"]
+        for status in self._statuses:
+            counts = accumulate(status.commit_classes)
+            family.add_metric([status.name], list(zip(bounds, counts, strict=True)), status.commit_seconds)
+        return family
 
 
 def monitor_app(statuses: Sequence[Status], stall_seconds: float) -> Starlette:
@@ -65,8 +106,10 @@ def monitor_app(statuses: Sequence[Status], stall_seconds: float) -> Starlette:
 
     def healthz(_: Request) -> Response:
         stalled = {status.name: round(status.stalled_seconds(), 1) for status in statuses}
+        lag = {status.name: sum(status.lag.offsets.values()) for status in statuses}
         healthy = all(seconds < stall_seconds for seconds in stalled.values())
-        return JSONResponse({"healthy": healthy, "stalled_seconds": stalled}, status_code=200 if healthy else 503)
+        body = {"healthy": healthy, "stalled_seconds": stalled, "lag": lag}
+        return JSONResponse(body, status_code=200 if healthy else 503)
 
     def metrics(_: Request) -> Response:
         return Response(generate_latest(registry) + generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

@@ -270,7 +270,7 @@ async def _run(service: Service) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     engines = [Engine(processor, engine_config(settings, processor.name)) for processor in service.processors]
-    apps = [app for app in (service.http, _monitor(service.name, engines)) if app is not None]
+    apps = [app for app in (service.http, _monitor(service.processors, engines)) if app is not None]
     # Bound before anything starts: a taken port shall stop the start, not the running service.
     servers = [(_server(app), _bound(app)) for app in apps]
     for hook in service.on_start:
@@ -351,12 +351,14 @@ def engine_config(settings: KafkaSettings, name: str) -> EngineConfig:
     )
 
 
-def _monitor(name: str, engines: Sequence[Engine[Any]]) -> HttpApp | None:
+def _monitor(processors: Sequence[Processor[Any]], engines: Sequence[Engine[Any]]) -> HttpApp | None:
     port = int(os.environ.get("FLOODGATE_METRICS_PORT", "0"))
     if port == 0:
         return None
     host = os.environ.get("FLOODGATE_METRICS_HOST", "127.0.0.1")
-    return HttpApp(monitor_app([engine.status for engine in engines], _STALL_SECONDS), host, port)
+    # A record may take its whole budget: that alone is no stall.
+    stall_seconds = max([_STALL_SECONDS, *(1.5 * processor.budget_seconds for processor in processors)])
+    return HttpApp(monitor_app([engine.status for engine in engines], stall_seconds), host, port)
 
 
 class _Server(uvicorn.Server):

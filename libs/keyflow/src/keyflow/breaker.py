@@ -52,6 +52,11 @@ class CircuitBreaker:
         """Whether there is an outage; half open counts as one."""
         return self._probe_at is not None
 
+    @property
+    def all_failed(self) -> bool:
+        """Whether not one call of the window up to the last one ended well."""
+        return bool(self._slices) and all(part[1] == part[2] for part in self._slices)
+
     def state(self, now: float) -> BreakerState:
         """What it does with a call that comes now."""
         if self._probe_at is None:

@@ -18,6 +18,7 @@ from keyflow.breaker import CircuitBreaker
 from keyflow.config import EngineConfig
 from keyflow.errors import FatalError, RetryableError
 from keyflow.kafka_io import ORIGIN_TOPIC_HEADER, KafkaIO, Polled
+from keyflow.lag import measured
 from keyflow.leaving import Seat
 from keyflow.outbox import Outbox
 from keyflow.pace import Pace
@@ -27,7 +28,7 @@ from keyflow.scheduler import KeyScheduler
 from keyflow.status import Status
 from keyflow.table import Entry
 from keyflow.types import Processor
-from keyflow.work import Assignment, Finished, Item, Write
+from keyflow.work import Assignment, Finished, Item, Source, Write
 
 __all__ = ["ORIGIN_TOPIC_HEADER", "Engine"]
 
@@ -166,7 +167,9 @@ class Engine(Generic[S]):
         add = self._scheduler.add
         for item in polled.items:
             assignment, offset = item.assignment, item.offset
-            if assignment.live and offset is not None and assignment.trackers[item.source_topic].take(offset):
+            if offset is None or not assignment.live:
+                continue
+            if assignment.trackers[item.source_topic].take(offset, item.timestamp_ms):
                 assignment.buffered_bytes += item.size_bytes
                 add(assignment.partition, item.key, item)
         if polled.items:
@@ -338,8 +341,10 @@ class Engine(Generic[S]):
 
     async def _keep_house(self) -> None:
         self._expire()
+        ends, positions = await self._kafka(self._io.ends), await self._kafka(self._io.positions)
+        self.status.watched(measured(self._assignments.values(), ends, positions, self._clock_ms()))
         if not self._workers and not len(self._outbox):
-            await self._commit_positions()
+            self._commit_positions(positions)
 
     def _expire(self) -> None:
         """Forgets keys of old: a few at a time, so that nobody notices."""
@@ -355,9 +360,9 @@ class Engine(Generic[S]):
                     write = Write(table.changelog, key.encode(), None, (), assignment.partition)
                     self._outbox.put(Finished(item, None, [write], kind="expired"))
 
-    async def _commit_positions(self) -> None:
+    def _commit_positions(self, positions: dict[Source, int]) -> None:
         """With nothing unfinished, commits where reading stands, beyond transaction markers: no false lag."""
-        for (topic, partition), position in (await self._kafka(self._io.positions)).items():
+        for (topic, partition), position in positions.items():
             assignment = self._assignments.get(partition)
             if assignment is not None and assignment.trackers[topic].advance(position):
                 self._outbox.put(Finished(Item(assignment, topic, None, topic, ""), None, [], kind="position"))

@@ -195,6 +195,18 @@ class KafkaIO(Generic[S]):
             log.warning("keyflow.position_retry code=%s", error.args[0].name())
             return {}
 
+    def ends(self) -> dict[Source, tuple[int, int]]:
+        """Lowest and next offset of each partition, as the last fetch from it said: nobody is asked."""
+        assert self._consumer is not None
+        found: dict[Source, tuple[int, int]] = {}
+        for place in ((topic, partition) for partition in self._assignments for topic in self._topics):
+            # Only figures hang on it: an error is as good as not known.
+            with suppress(KafkaException):
+                low, end = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+                if end >= 0:
+                    found[place] = max(low, 0), end
+        return found
+
     def commit(self) -> tuple[int, float]:
         """Writes one transaction of what is ready: how many outcomes, and how long it took in seconds.
 

@@ -40,21 +40,31 @@ class OffsetTracker:
         self._seen_to = start
         self._ahead = deque(finished)
         # Offsets come in rising order, and a dict keeps the order of insertion.
-        self._open: dict[int, None] = {}
+        self._open: dict[int, int] = {}
 
     @property
     def unfinished(self) -> int:
         """How many records were taken and are not finished."""
         return len(self._open)
 
-    def take(self, offset: int) -> bool:
+    @property
+    def lowest_unfinished(self) -> int:
+        """The offset that would be committed now."""
+        return next(iter(self._open), self._seen_to)
+
+    @property
+    def oldest_timestamp_ms(self) -> int | None:
+        """Of the lowest record that was taken and is not finished; None when there is none."""
+        return next(iter(self._open.values()), None)
+
+    def take(self, offset: int, timestamp_ms: int = 0) -> bool:
         """Notes a fetched record; False when it was finished before (skip it). Offsets come in rising order."""
         if offset < self._seen_to:
             return False
         self._seen_to = offset + 1
         if self._ahead and self._was_finished(offset):
             return False
-        self._open[offset] = None
+        self._open[offset] = timestamp_ms
         return True
 
     def _was_finished(self, offset: int) -> bool:
