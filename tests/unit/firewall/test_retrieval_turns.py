@@ -13,9 +13,14 @@ AT_ONCE = 3
 
 
 @pytest.fixture
-def settings() -> FirewallSettings:
+def wait_seconds() -> float:
+    return 60.0
+
+
+@pytest.fixture
+def settings(wait_seconds: float) -> FirewallSettings:
     return FirewallSettings(
-        retrieval_concurrency=AT_ONCE, retrieval_wait_seconds=0.05, retrieval_seconds=5.0, budget_seconds=20.0
+        retrieval_concurrency=AT_ONCE, retrieval_wait_seconds=wait_seconds, retrieval_seconds=60.0, budget_seconds=300.0
     )
 
 
@@ -28,6 +33,7 @@ async def test_a_burst_asks_only_so_many_times_at_once_and_every_message_gets_it
     assert all("<retrieved_examples>" in request.user_text for request in model.requests)
 
 
+@pytest.mark.parametrize("wait_seconds", [0.05])
 async def test_who_gets_no_turn_in_time_is_assessed_without_retrieval(ask, message, answer, retrieval, model):
     retrieval.answers_at, retrieval.expected = asyncio.Event(), AT_ONCE
     holders = [asyncio.create_task(ask(message(number=number), answer=answer())) for number in range(AT_ONCE)]

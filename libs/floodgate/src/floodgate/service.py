@@ -100,6 +100,7 @@ def make_processor(
     decode: Callable[[str, bytes], Any] | None = None,
     parking: bool = False,
     writes_outside: bool = False,
+    followed: Sequence[str] = (),
 ) -> Processor[Any]:
     """A processor with the project's wire format, state as JSON of a pydantic model, and dead letters.
 
@@ -120,6 +121,7 @@ def make_processor(
         on_poison=on_poison,
         fallback=fallback,
         budget_seconds=budget_seconds,
+        followed=tuple(followed),
         redrive_topic=f"support.{name}.redrive" if f"support.{name}.redrive" in topics() else None,
         parking=parking,
         writes_outside=writes_outside,

@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from keyflow.config import EngineConfig
 from keyflow.errors import FatalError
+from keyflow.follow import Bounds, Follower
 from keyflow.kafka_errors import MISCONFIGURED, slot_taken, translated
 from keyflow.outbox import Outbox
 from keyflow.rebalance import Rebalancer, Workers
@@ -33,6 +34,8 @@ ORIGIN_TOPIC_HEADER: Final = "origin-topic"
 _METADATA_TIMEOUT_SECONDS: Final = 15.0
 _TOPIC_PATIENCE_SECONDS: Final = 5.0
 _LEAVE_SECONDS: Final = 2.0
+_FOLLOW_POLL_SECONDS: Final = 0.005
+_HELD_RECORDS: Final = 500
 
 
 @dataclass(slots=True)
@@ -70,6 +73,15 @@ class KafkaIO(Generic[S]):
         )
         self._assignments = self._rebalancer.assignments
         self._consumer: Consumer | None = None
+        self._bounds: Bounds | None = None
+        self._follower: Follower | None = None
+        self._followed = frozenset(processor.followed)
+        # Partitions that the engine paused, and those in which many records wait for a followed topic.
+        self._full: set[int] = set()
+        self._crowded: set[int] = set()
+        strange = self._followed.difference(processor.inputs)
+        if strange:
+            raise ValueError(f"{processor.name}: followed topics are inputs too: add {', '.join(sorted(strange))}")
 
     def connect(self) -> None:
         """Checks the topics, fences an earlier owner of this slot, and joins the group.
@@ -83,6 +95,9 @@ class KafkaIO(Generic[S]):
             self._check_topics()
             self._transactions.fence()
             self._consumer = Consumer(self._config.consumer())
+            if self._followed:
+                self._bounds = Bounds(self._config)
+                self._follower = Follower(self._followed, self._bounds, self._positions_of)
             callbacks = self._rebalancer
             self._consumer.subscribe(
                 self._topics,
@@ -120,6 +135,9 @@ class KafkaIO(Generic[S]):
             FatalError: The client cannot go on.
         """
         assert self._consumer is not None
+        if self._follower is not None and self._follower.partitions:
+            # A followed topic may be read to its end without a record: only transaction markers came.
+            timeout_seconds = min(timeout_seconds, _FOLLOW_POLL_SECONDS)
         with translated("reading from Kafka"):
             # consume() would wait for a full batch or its time-out; poll() returns with the first record.
             first = self._consumer.poll(timeout_seconds) if timeout_seconds > 0 else None
@@ -131,7 +149,30 @@ class KafkaIO(Generic[S]):
         if first is not None:
             messages.insert(0, first)
         polled.items = self._accepted(messages)
+        if self._follower is not None:
+            self._follow(polled, self._follower)
         return polled
+
+    def _follow(self, polled: Polled[S], follower: Follower) -> None:
+        gone = {assignment.partition for assignment in polled.revoked}
+        follower.forget(gone)
+        self._full -= gone
+        for assignment in polled.assigned:
+            follower.assigned({(topic, assignment.partition): t.start for topic, t in assignment.trackers.items()})
+        before = self._crowded - gone
+        polled.items = follower.admit(polled.items)
+        self._crowded = {number for number in follower.partitions if follower.held(number) >= _HELD_RECORDS}
+        # What waits is bounded: the followed topics alone are read on.
+        self._switch(before ^ self._crowded)
+
+    def _positions_of(self, sources: Iterable[Source]) -> dict[Source, int]:
+        assert self._consumer is not None
+        places = [TopicPartition(topic, partition) for topic, partition in sources if partition in self._assignments]
+        try:
+            return {(p.topic, p.partition): p.offset for p in self._consumer.position(places) if p.offset >= 0}
+        except KafkaException as error:
+            log.warning("keyflow.position_retry code=%s", error.args[0].name())
+            return {}
 
     def _accepted(self, messages: list[Message]) -> list[Item]:
         assignments: dict[Any, Assignment[S]] = dict(self._assignments)
@@ -174,26 +215,32 @@ class KafkaIO(Generic[S]):
 
     def pause(self, partitions: Iterable[int], *, on: bool) -> None:
         """Stops fetching from partitions, or goes on."""
+        wanted = set(partitions)
+        self._full = self._full | wanted if on else self._full - wanted
+        self._switch(wanted)
+
+    def _switch(self, partitions: Iterable[int]) -> None:
+        """Pauses or resumes what should be, of the inputs of these partitions."""
         assert self._consumer is not None
-        wanted = set(partitions) & set(self._assignments)
-        places = [TopicPartition(topic, partition) for partition in wanted for topic in self._topics]
-        if not places:
-            return
+        pause: list[TopicPartition] = []
+        resume: list[TopicPartition] = []
+        for partition in self._assignments.keys() & set(partitions):
+            for topic in self._topics:
+                crowded = partition in self._crowded and topic not in self._followed
+                stop = crowded or partition in self._full
+                (pause if stop else resume).append(TopicPartition(topic, partition))
         with translated("pausing"):
-            if on:
-                self._consumer.pause(places)
-            else:
-                self._consumer.resume(places)
+            if pause:
+                self._consumer.pause(pause)
+            if resume:
+                self._consumer.resume(resume)
 
     def positions(self) -> dict[Source, int]:
         """Where reading stands: beyond the last record, and beyond transaction markers that follow it."""
-        assert self._consumer is not None
-        places = [TopicPartition(topic, partition) for partition in self._assignments for topic in self._topics]
-        try:
-            return {(p.topic, p.partition): p.offset for p in self._consumer.position(places) if p.offset >= 0}
-        except KafkaException as error:
-            log.warning("keyflow.position_retry code=%s", error.args[0].name())
-            return {}
+        waiting = self._follower.partitions if self._follower is not None else ()
+        # Records that wait were read already, and are not finished.
+        settled = [partition for partition in self._assignments if partition not in waiting]
+        return self._positions_of([(topic, partition) for partition in settled for topic in self._topics])
 
     def ends(self) -> dict[Source, tuple[int, int]]:
         """Lowest and next offset of each partition, as the last fetch from it said: nobody is asked."""
@@ -234,6 +281,8 @@ class KafkaIO(Generic[S]):
         if self._config.leave_on_stop and self._config.group_protocol == "classic":
             self._leave(self._consumer)
         self._consumer.close()
+        if self._bounds is not None:
+            self._bounds.close()
 
     def _leave(self, consumer: Consumer) -> None:
         # close() alone keeps a static member's place until its session ends; to unsubscribe gives it back at once.

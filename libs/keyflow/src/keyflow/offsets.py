@@ -32,11 +32,12 @@ class OffsetTracker:
     markers and compacted records too.
 
     Args:
-        start: Lowest unfinished offset, as committed.
+        start: Lowest unfinished offset, as committed; 0 without a commit.
         finished: Rows of finished offsets above it, as read from the commit metadata.
     """
 
     def __init__(self, start: int, finished: Iterable[Run] = ()) -> None:
+        self.start = start
         self._seen_to = start
         self._ahead = deque(finished)
         # Offsets come in rising order, and a dict keeps the order of insertion.

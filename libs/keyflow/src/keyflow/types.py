@@ -186,6 +186,8 @@ class Processor(Generic[S]):
     Attributes:
         name: Names the consumer group, the transactional id and the dead letters.
         inputs: Co-partitioned input topics.
+        followed: Those of the inputs that have to be up to date: before a record of another input is handled, they
+            are read up to where they stood when it was fetched.
         decode: (topic, bytes) to a value; any exception is poison.
         encode: (topic, value) to bytes; any exception is poison of the record being handled.
         dead_letter: Turns a failed record into the record to write.
@@ -211,5 +213,6 @@ class Processor(Generic[S]):
     fallback: Callable[[Record, S | None, str], Outcome[S]] | None = None
     budget_seconds: float = 120.0
     redrive_topic: str | None = None
+    followed: Sequence[str] = ()
     parking: bool = False
     writes_outside: bool = False

@@ -75,6 +75,8 @@ def bootstrap(
         ("support.verdicts", "support.messages"),
         handler,
         serde or AvroSerde(load(RegistrySettings).url),
+        # Before it acts, it knows whether a human has taken over or the conversation is closed.
+        followed=("support.messages",),
         state_model=AgentState,
         state_ttl_seconds=settings.state_ttl_seconds,
         effects={SHOP: shop.change},

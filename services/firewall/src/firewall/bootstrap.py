@@ -20,6 +20,8 @@ from firewall.handlers import FirewallHandler
 from firewall.settings import FirewallSettings
 
 NAME = "firewall"
+FOLLOWED = ("support.replies", "support.escalations")
+"""Before a message is screened, it knows what the agent asked: an answer must not overtake its question."""
 
 
 def build() -> Service:
@@ -55,9 +57,10 @@ def bootstrap(
     )
     processor = make_processor(
         NAME,
-        ("support.messages", "support.replies", "support.escalations"),
+        ("support.messages", *FOLLOWED),
         handler,
         serde or AvroSerde(load(RegistrySettings).url),
+        followed=FOLLOWED,
         state_model=ConversationState,
         state_ttl_seconds=settings.state_ttl_seconds,
         fallback=handler.fallback,
