@@ -255,6 +255,28 @@ async def test_two_redrives_at_once_send_a_letter_once(settings, serde, write):
     assert len(read(settings, "support.summarizer-store.redrive", letter.key)) == 1
 
 
+async def test_parked_letters_go_in_order_and_one_that_is_given_up_makes_room(settings, serde, write):
+    key = f"rest:{uuid4().hex[:8]}".encode()
+    first, second = [
+        await write(key=key, headers=(RecordHeader(key="parked-number", value=b"%d" % number),)) for number in (0, 1)
+    ]
+    code, output = run("redrive", str(second.event_id))
+    assert code == 1
+    assert f"send back (or discard) {first.event_id} (number 0) before it, or with it" in " ".join(output.split())
+    code, output = run("discard", str(first.event_id), "--reason", "cannot be mended", "--json")
+    assert (code, json.loads(output)[0]["outcome"]) == (0, "discarded")
+    code, output = run("redrive", str(second.event_id), str(first.event_id), "--json")
+    assert (code, [entry["outcome"] for entry in json.loads(output)]) == (1, ["redriven", "kept"])
+    returned = read(settings, "support.summarizer-store.redrive", key)
+    assert [(value, headers["parked-number"]) for value, headers, _ in returned] == [
+        (None, b"0"),
+        (second.value, b"1"),
+    ]
+    [(entry, _, _)] = read(settings, "support.audit", str(first.event_id).encode())
+    audit = serde.decode("support.audit", entry)
+    assert (audit.action, audit.reason) == ("discard", "cannot be mended")
+
+
 INTERACTION = {
     "interaction_id": "5f0c1e7a-3c0e-4f57-9a39-2f5f6f1f9d10",
     "turns": [{"role": "customer", "text": "I want my money back"}],

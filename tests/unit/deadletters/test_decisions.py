@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from floodgate.deadletters.correcting import corrected_value
-from floodgate.deadletters.decisions import LedgerEntry, decide, in_turn, number
+from floodgate.deadletters.decisions import LedgerEntry, decide, give_up, in_turn, number
 from floodgate.deadletters.masking import description, masked
 from floodgate.events import DeadLetter, Feedback, FeedbackLabel, RecordHeader
 from floodgate.events.serde import AvroSerde
@@ -224,7 +224,7 @@ def test_a_letter_before_its_turn_stays_and_names_those_that_come_first():
     [decision] = in_turn([decide(letters[5], ledger)], letters, ledger)
     assert decision.topic is None
     assert decision.refusal == (
-        f"its key is parked and it has number 5: send back {letters[1].event_id} (number 1), "
+        f"its key is parked and it has number 5: send back (or discard) {letters[1].event_id} (number 1), "
         f"{letters[2].event_id} (number 2), {letters[3].event_id} (number 3) and 1 more before it, or with it"
     )
     [decision] = in_turn([decide(letters[1], ledger)], letters, ledger)
@@ -236,4 +236,33 @@ def test_a_letter_that_failed_again_is_before_those_that_came_after_it():
     again = parked(0, origin_topic="support.agent.redrive")
     ledger = {str(first.event_id): LedgerEntry(action="redriven", at=NOW, actor="ada")}
     [decision] = in_turn([decide(second, ledger)], [first, second, again], ledger)
-    assert f"send back {again.event_id} (number 0) before it" in decision.refusal
+    assert f"send back (or discard) {again.event_id} (number 0) before it" in decision.refusal
+
+
+def test_a_letter_that_is_given_up_goes_nowhere_unless_its_key_waits_for_it():
+    decision = give_up(letter(), {})
+    assert (decision.topic, decision.stays) == (None, False)
+    decision = give_up(parked(0, value=None), {})
+    assert (decision.topic, decision.value, decision.origin_topic) == (
+        "support.agent.redrive",
+        None,
+        "support.verdicts",
+    )
+    assert ("parked-number", b"0") in decision.headers
+    found = letter()
+    entry = LedgerEntry(action="discarded", at=NOW, actor="ada")
+    decision = give_up(found, {str(found.event_id): entry})
+    assert (decision.stays, decision.refusal) == (True, "discarded by ada at 2026-11-22 12:00 UTC")
+
+
+def test_a_parked_letter_without_a_payload_says_how_its_key_goes_on():
+    assert "`floodgate dlq discard`" in decide(parked(0, value=None), {}).refusal
+    assert "discard" not in decide(letter(value=None), {}).refusal
+
+
+def test_a_letter_that_is_given_up_waits_for_its_turn_too():
+    letters = [parked(0), parked(1)]
+    [decision] = in_turn([give_up(letters[1], {})], letters, {})
+    assert decision.stays
+    found = in_turn([give_up(each, {}) for each in reversed(letters)], letters, {})
+    assert [number(decision.letter) for decision in found] == [0, 1]

@@ -27,7 +27,7 @@ from keyflow import (
 from keyflow.parking import PARKED_NUMBER_HEADER, Parked, Turn, joined, released, turn
 from keyflow.retry import Backoff
 from keyflow.runner import RecordRunner
-from keyflow.table import Table, decode_entry
+from keyflow.table import Entry, Table, decode_entry
 from keyflow.work import Assignment, Finished, Item
 
 SPEC: StateSpec[list[int]] = StateSpec("changelog", lambda state: json.dumps(state).encode(), json.loads)
@@ -40,6 +40,7 @@ class Ordered:
 
     broken: set[int] = field(default_factory=set)
     effects: bool = False
+    resumes: bool = True
 
     async def handle(self, record: Record, state: list[int] | None, tools: Tools) -> Outcome[list[int]]:
         number = record.value
@@ -49,6 +50,8 @@ class Ordered:
         return Outcome([Emit("out", record.key, number)], [*(state or []), number], effect)
 
     async def resume(self, result: EffectResult, key: str, state: list[int] | None, tools: Tools) -> Outcome[list[int]]:
+        if not self.resumes:
+            raise PoisonMessageError("no result was expected")
         return Outcome([Emit("out", key, result.effect.idempotency_key)])
 
 
@@ -194,7 +197,7 @@ async def test_a_parked_key_is_parked_after_a_restart_too() -> None:
 
 async def test_the_effect_of_a_letter_that_came_back_runs_before_the_next_number() -> None:
     async def call(_: PendingEffect) -> Mapping[str, Any]:
-        assert line.table.parked(KEY) == Parked(0, 1)
+        assert line.outputs == [2]
         return {}
 
     line = Line(Ordered({2}, effects=True), extra={"effects": {"call": call}})
@@ -204,6 +207,40 @@ async def test_the_effect_of_a_letter_that_came_back_runs_before_the_next_number
     await line.returns(line.letters[0])
     assert line.outputs == [2, "call-2"]
     assert line.table.parked(KEY) == Parked(1, 1)
+
+
+async def call(_: PendingEffect) -> Mapping[str, Any]:
+    return {}
+
+
+async def test_what_fails_after_an_effect_parks_its_key_and_takes_a_released_number_back() -> None:
+    line = Line(Ordered(effects=True, resumes=False), extra={"effects": {"call": call}})
+    await line.arrives(2)
+    await line.arrives(3)
+    assert (line.numbers, line.table.parked(KEY)) == (["0", "1"], Parked(0, 1))
+    await line.returns(line.letters[0])
+    assert (line.numbers, line.table.parked(KEY)) == (["0", "1", "0"], Parked(0, 1))
+    line.handler.resumes = True
+    await line.returns(line.letters[2])
+    await line.returns(line.letters[1])
+    assert line.table.parked_keys == 0
+
+
+async def test_what_fails_after_an_effect_that_a_restart_found_pending_can_only_be_given_up() -> None:
+    line = Line(Ordered({2}, effects=True), extra={"effects": {"call": call}})
+    await line.arrives(2)
+    await line.arrives(3)
+    line.table.put(KEY, Entry(b"[2]", Effect("call", "call-2", {}), 1, Parked(1, 1)))
+    line.handler.resumes = False
+    await line._run(Item(Assignment(0, {}), "in", None, "in", KEY, effect=Effect("call", "call-2", {})))
+    assert (line.numbers[-1], line.letters[-1].raw_value, line.table.parked(KEY)) == ("0", None, Parked(0, 1))
+    assert list(line.table.pending()) == []
+    line.handler.broken.clear()
+    line.handler.resumes = True
+    await line.returns(line.letters[-1], b"")
+    assert line.kinds[-1] == "given_up"
+    await line.returns(line.letters[1])
+    assert line.table.parked_keys == 0
 
 
 async def test_a_number_without_a_record_was_given_up_and_makes_room_for_the_next() -> None:

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from keyflow.config import DEAD_LETTER_ROOM_BYTES
 from keyflow.errors import FatalError, PoisonMessageError, RetryableError
-from keyflow.parking import PARKED, Parked, Turn, joined, number_in, released, turn, with_number
+from keyflow.parking import PARKED, Parked, Turn, joined, number_in, released, reopened, turn, with_number
 from keyflow.table import Entry, Table, encode_entry
 from keyflow.types import KEEP, Emit, FailedRecord, Outcome, Processor, Record
 from keyflow.work import FRAME_BYTES, Finished, Item, Write
@@ -156,12 +156,16 @@ class Outcomes(Generic[S]):
         """The number that a dead letter carries, if any, and what is known of its key from then on."""
         if table is None or not item.key:
             return None, None
-        parked, number = table.parked(item.key), None if attempts.decided else self._number(item)
+        parked, number = table.parked(item.key), self._number(item)
+        if parked is None and not self._processor.parking:
+            return None, None
+        if attempts.decided or item.effect is not None:
+            parked = reopened(parked)
+            return parked.next, parked
         if parked is not None and number is not None:
             return number, parked
-        # Without a value nothing can come back, and the key would never be free again.
-        if item.raw_value is None or (parked is None and not self._processor.parking):
-            return None, parked
+        if item.raw_value is None:
+            return None, parked  # an input without a value has no turn to wait for
         parked = joined(parked)
         return parked.last, parked
 

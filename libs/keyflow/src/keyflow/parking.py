@@ -65,6 +65,11 @@ def released(parked: Parked | None) -> Parked | None:
     return None if parked is None or parked.next >= parked.last else Parked(parked.next + 1, parked.last)
 
 
+def reopened(parked: Parked | None) -> Parked:
+    """What followed a record's effect failed after its decision had used its number up: `next` is its turn again."""
+    return Parked(0, 0) if parked is None else Parked(max(parked.next - 1, 0), parked.last)
+
+
 def number_in(headers: Headers) -> int | None:
     """The number that a record brings along; None when it has none that can be read."""
     for name, value in headers:

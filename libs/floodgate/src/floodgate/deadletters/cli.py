@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from floodgate.deadletters.correcting import corrected_value
-from floodgate.deadletters.decisions import Decision, LedgerEntry, decide
+from floodgate.deadletters.decisions import Decision, LedgerEntry, decide, number
 from floodgate.deadletters.masking import description
 from floodgate.deadletters.reading import Letters
 from floodgate.deadletters.redrive import Redriver
@@ -98,14 +98,23 @@ def redrive(
     else:
         result = redriver.redrive(chosen, reason=reason, corrected=corrected)
     kept = [decision for decision in result.kept if not (everything and decision.done_before)]
-    if as_json:
-        typer.echo(json.dumps([_outcome(decision, dry_run=dry_run) for decision in (*result.sent, *kept)], indent=2))
-    else:
-        for decision in (*result.sent, *kept):
-            _console.print(_line(decision, dry_run=dry_run), markup=False, highlight=False)
-        verb = "would go back" if dry_run else "went back"
-        _console.print(f"{len(result.sent)} {verb}, {len(kept)} stayed.", highlight=False)
+    _tell(result.sent, kept, "would go back" if dry_run else "went back", as_json=as_json, dry_run=dry_run)
     if kept and not everything:
+        raise typer.Exit(1)
+
+
+@app.command()
+def discard(
+    event_ids: Annotated[list[str], typer.Argument(help="Event ids; beginnings are enough.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why; kept in the ledger and in the audit.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Give dead letters up: they never go back, and a key that is parked behind one goes on without it."""
+    letters, redriver = _open()
+    result = redriver.discard(_choose(letters.all(), event_ids, None, None, everything=False), reason=reason)
+    _tell(result.sent, result.kept, "given up", as_json=as_json)
+    if result.kept:
         raise typer.Exit(1)
 
 
@@ -208,7 +217,7 @@ def _one(letters: Sequence[DeadLetter], event_id: str) -> DeadLetter:
     return found[0]
 
 
-def _summary(letter: DeadLetter, ledger: dict[str, LedgerEntry]) -> dict[str, str | int]:
+def _summary(letter: DeadLetter, ledger: dict[str, LedgerEntry]) -> dict[str, str | int | None]:
     entry = ledger.get(str(letter.event_id))
     return {
         "event_id": str(letter.event_id),
@@ -219,6 +228,7 @@ def _summary(letter: DeadLetter, ledger: dict[str, LedgerEntry]) -> dict[str, st
         "origin": _origin(letter),
         "reason": letter.reason,
         "attempts": letter.attempts,
+        "parked_number": number(letter),
         "state": entry.action if entry else "open",
     }
 
@@ -231,7 +241,7 @@ def _table(letters: Sequence[DeadLetter], ledger: dict[str, LedgerEntry]) -> Tab
             str(letter.event_id)[:13],
             letter.occurred_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
             letter.service,
-            letter.error_class,
+            letter.error_class if number(letter) is None else f"{letter.error_class} #{number(letter)}",
             _origin(letter),
             letter.reason,
             entry.action if entry else "open",
@@ -245,19 +255,32 @@ def _origin(letter: DeadLetter) -> str:
     return f"{letter.origin_topic}:{letter.origin_offset}" if letter.origin_offset >= 0 else letter.origin_topic
 
 
+def _tell(
+    sent: Sequence[Decision], kept: Sequence[Decision], verb: str, *, as_json: bool, dry_run: bool = False
+) -> None:
+    if as_json:
+        typer.echo(json.dumps([_outcome(decision, dry_run=dry_run) for decision in (*sent, *kept)], indent=2))
+        return
+    for decision in (*sent, *kept):
+        _console.print(_line(decision, dry_run=dry_run), markup=False, highlight=False)
+    _console.print(f"{len(sent)} {verb}, {len(kept)} stayed.", highlight=False)
+
+
 def _outcome(decision: Decision, *, dry_run: bool) -> dict[str, str]:
-    done = "would_redrive" if dry_run else "redriven"
+    done = "discarded" if decision.given_up else "would_redrive" if dry_run else "redriven"
     return {
         "event_id": str(decision.letter.event_id),
-        "outcome": done if decision.topic else "kept",
+        "outcome": "kept" if decision.stays else done,
         "topic": decision.topic or "",
         "why": decision.refusal,
     }
 
 
 def _line(decision: Decision, *, dry_run: bool) -> str:
-    if decision.topic is None:
+    if decision.stays:
         return f"{decision.letter.event_id}: stays: {decision.refusal}"
+    if decision.given_up:
+        return f"{decision.letter.event_id}: given up{', its key goes on without it' if decision.topic else ''}"
     return f"{decision.letter.event_id}: {'would go' if dry_run else 'went'} to {decision.topic}"
 
 

@@ -47,6 +47,7 @@ class Decision:
         origin_topic: The input topic that the record first came from; for an edge its place, with the line.
         value: The bytes that go back.
         corrected: They are not those that failed.
+        given_up: Nothing is handled again; a parked key's `topic` is told to go on without it.
     """
 
     letter: DeadLetter
@@ -56,6 +57,12 @@ class Decision:
     origin_topic: str = ""
     value: bytes | None = None
     corrected: bool = False
+    given_up: bool = False
+
+    @property
+    def stays(self) -> bool:
+        """Whether nothing is done with it."""
+        return self.topic is None and not self.given_up
 
     @property
     def headers(self) -> Headers:
@@ -72,16 +79,32 @@ def decide(letter: DeadLetter, ledger: Mapping[str, LedgerEntry], corrected: byt
         ledger: What was done before.
         corrected: Bytes to send in place of those that failed; already checked.
     """
-    before = ledger.get(str(letter.event_id))
+    before = _done_before(letter, ledger)
     if before is not None:
-        when = before.at.strftime("%Y-%m-%d %H:%M UTC")
-        return Decision(letter, None, f"{before.action} by {before.actor} at {when}", done_before=True)
+        return before
     topic, origin = f"support.{letter.service}.redrive", first_origin(letter)
     refusal = _refusal_of_place(letter, topic) or _refusal_of_payload(letter, origin, corrected)
     if refusal or origin is None:
         return Decision(letter, None, refusal)
     value = letter.value if corrected is None else corrected
     return Decision(letter, topic, origin_topic=origin, value=value, corrected=corrected is not None)
+
+
+def give_up(letter: DeadLetter, ledger: Mapping[str, LedgerEntry]) -> Decision:
+    """Judges a letter that shall not be handled any more."""
+    before = _done_before(letter, ledger)
+    if before is not None:
+        return before
+    topic = None if number(letter) is None else f"support.{letter.service}.redrive"
+    return Decision(letter, topic, origin_topic=first_origin(letter) or letter.origin_topic, given_up=True)
+
+
+def _done_before(letter: DeadLetter, ledger: Mapping[str, LedgerEntry]) -> Decision | None:
+    before = ledger.get(str(letter.event_id))
+    if before is None:
+        return None
+    when = before.at.strftime("%Y-%m-%d %H:%M UTC")
+    return Decision(letter, None, f"{before.action} by {before.actor} at {when}", done_before=True)
 
 
 def in_turn(
@@ -122,7 +145,10 @@ def _headers(letter: DeadLetter) -> Headers:
 def _refusal_of_turn(letter: DeadLetter, before: Sequence[Place]) -> str:
     named = ", ".join(f"{place.letter_id} (number {place.number})" for place in before[:_NAMED_AT_MOST])
     more = f" and {len(before) - _NAMED_AT_MOST} more" if len(before) > _NAMED_AT_MOST else ""
-    return f"its key is parked and it has number {number(letter)}: send back {named}{more} before it, or with it"
+    return (
+        f"its key is parked and it has number {number(letter)}: "
+        f"send back (or discard) {named}{more} before it, or with it"
+    )
 
 
 def _refusal_of_place(letter: DeadLetter, topic: str) -> str:
@@ -138,6 +164,8 @@ def _refusal_of_payload(letter: DeadLetter, origin: str | None, corrected: bytes
     """Why these bytes do not go back; empty when they do."""
     if letter.value is None:
         remedy = _unread_remedy(letter) if _at_edge(letter) else "look at the service's log for its event id"
+        if number(letter) is not None:
+            remedy += ", then let its key go on without it: `floodgate dlq discard`"
         return f"there is no payload to send back: {remedy}"
     if origin is None:
         return "it failed on its way back and does not say which topic it first came from"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from keyflow.errors import KeyflowError
+from keyflow.parking import PARKED_NUMBER_HEADER
 
 from floodgate.deadletters.decisions import REDRIVEN_FROM_HEADER
 from floodgate.events import DeadLetter
@@ -99,5 +100,5 @@ def description(letter: DeadLetter, serde: AvroSerde, *, unmask: bool) -> dict[s
 
 def _header(name: str, value: bytes | None, *, unmask: bool) -> str:
     text = (value or b"").decode(errors="replace")
-    plain = name in {"event-id", "traceparent", "origin-topic", REDRIVEN_FROM_HEADER}
+    plain = name in {"event-id", "traceparent", "origin-topic", PARKED_NUMBER_HEADER, REDRIVEN_FROM_HEADER}
     return text if unmask or plain else f"<{len(text)} characters>"

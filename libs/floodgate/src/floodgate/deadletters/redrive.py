@@ -12,7 +12,7 @@ from uuid import UUID
 from keyflow.redrive import Redrive, Returning
 from keyflow.work import Write
 
-from floodgate.deadletters.decisions import Decision, LedgerEntry, decide, in_turn, number
+from floodgate.deadletters.decisions import Decision, LedgerEntry, decide, give_up, in_turn, number
 from floodgate.deadletters.reading import LEDGER, Letters
 from floodgate.events import AuditEntry, DeadLetter, derive_event_id
 from floodgate.events.serde import AvroSerde
@@ -73,16 +73,21 @@ class Redriver:
         return self._planned(letters, self._letters.ledger(), corrected)
 
     def _planned(
-        self, letters: Sequence[DeadLetter], ledger: Mapping[str, LedgerEntry], corrected: bytes | None
+        self,
+        letters: Sequence[DeadLetter],
+        ledger: Mapping[str, LedgerEntry],
+        corrected: bytes | None = None,
+        *,
+        giving_up: bool = False,
     ) -> Redriven:
         if corrected is not None and len(letters) != 1:
             raise ValueError("a corrected record belongs to one letter")
-        decisions = [decide(letter, ledger, corrected) for letter in letters]
+        decisions = [give_up(letter, ledger) if giving_up else decide(letter, ledger, corrected) for letter in letters]
         if any(number(letter) is not None for letter in letters):
             decisions = in_turn(decisions, self._letters.all(), ledger)
         return Redriven(
-            sent=tuple(decision for decision in decisions if decision.topic is not None),
-            kept=tuple(decision for decision in decisions if decision.topic is None),
+            sent=tuple(decision for decision in decisions if not decision.stays),
+            kept=tuple(decision for decision in decisions if decision.stays),
         )
 
     def redrive(self, letters: Sequence[DeadLetter], *, reason: str, corrected: bytes | None = None) -> Redriven:
@@ -104,6 +109,23 @@ class Redriver:
         core.send([self._returning(decision, reason) for decision in plan.sent], ledger)
         return plan
 
+    def discard(self, letters: Sequence[DeadLetter], *, reason: str) -> Redriven:
+        """Gives letters up: they never go back, and a key that is parked behind one goes on without it.
+
+        Args:
+            letters: Which.
+            reason: Why; kept in the ledger and in the audit.
+
+        Raises:
+            FatalError: As for `redrive`.
+        """
+        core = self._core(self._transactional_id)
+        core.fence()
+        ledger = self._letters.ledger()
+        plan = self._planned(letters, ledger, giving_up=True)
+        core.send([self._returning(decision, reason) for decision in plan.sent], ledger)
+        return plan
+
     def audit(self, action: str, target: UUID, reason: str) -> None:
         """Writes down that somebody looked at what is masked otherwise.
 
@@ -119,7 +141,10 @@ class Redriver:
 
     def _returning(self, decision: Decision, reason: str) -> Returning:
         letter = decision.letter
-        entry = LedgerEntry(action="redriven", at=self._now(), actor=self._actor, reason=reason)
+        action = "discard" if decision.given_up else "redrive"
+        entry = LedgerEntry(
+            action="discarded" if decision.given_up else "redriven", at=self._now(), actor=self._actor, reason=reason
+        )
         details = {"service": letter.service, "origin_topic": decision.origin_topic}
         if decision.corrected:
             # Which bytes they were can be proved; what they say is not in the audit.
@@ -132,7 +157,7 @@ class Redriver:
             value=decision.value,
             headers=decision.headers,
             origin_topic=decision.origin_topic,
-            also=[self._audit_write(letter.event_id, self._audit_entry("redrive", letter.event_id, reason, details))],
+            also=[self._audit_write(letter.event_id, self._audit_entry(action, letter.event_id, reason, details))],
         )
 
     def _audit_write(self, target: UUID, entry: AuditEntry) -> Write:
