@@ -63,8 +63,15 @@ def test_the_env_file_is_read_and_what_is_set_already_wins(tmp_path: Path, monke
     monkeypatch.delenv("SECOND_FG")
 
 
-def test_a_broken_env_file_is_named_with_its_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("broken", "why"), [("broken", "not KEY=VALUE"), ("BAD='one", "a quotation does not end")])
+def test_a_broken_env_file_is_named_with_its_line(tmp_path: Path, broken: str, why: str) -> None:
     path = tmp_path / "env"
-    path.write_text("GOOD=1\nbroken\n", encoding="utf-8")
-    with pytest.raises(FatalError, match=r"env:2: not KEY=VALUE"):
+    path.write_text(f"GOOD=1\n{broken}\n", encoding="utf-8")
+    with pytest.raises(FatalError, match=rf"env:2: {why}"):
         read_env_file(path)
+
+
+def test_values_of_an_env_file_are_unquoted_as_a_shell_does_it(tmp_path: Path) -> None:
+    path = tmp_path / "env"
+    path.write_text("PLAIN=a\\b\nQUOTED='it'\"'\"'s one'\nJSON='{\"a\": \"b\"}'\nEMPTY=''\n", encoding="utf-8")
+    assert read_env_file(path) == {"PLAIN": "a\\b", "QUOTED": "it's one", "JSON": '{"a": "b"}', "EMPTY": ""}

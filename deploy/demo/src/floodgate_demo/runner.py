@@ -23,13 +23,14 @@ from floodgate.events.serde import AvroSerde
 from floodgate_local import Stack
 from floodgate_local.progress import StackProgress
 from floodgate_local.provision import provision
+from floodgate_local.state import free_ports
 from keyflow.errors import FatalError
 
 from floodgate_demo.figures import counter_value, histogram_percentiles
 from floodgate_demo.player import Played, Player
 from floodgate_demo.report import Expected, Report, account, count_replies, make_report
 from floodgate_demo.scenario import Scenario
-from floodgate_demo.services import Services, free_port, rss_bytes
+from floodgate_demo.services import Services, rss_bytes
 from floodgate_demo.tally import Follower, Seen
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def running(stack: Stack, progress: StackProgress, tell: Tell, began: float) -> 
         _floodgate(env, "knowledge", "sync")
         _floodgate(env, "features", "setup")
         tell(f"prepared: {made.topics_created} topics, {made.schemas_created} schemas, knowledge, feature group")
-        port = free_port()
+        [port] = free_ports(1, set())
         services = Services(env, stack.state_dir / "logs", port)
         services.start()
         tell("services: ingest, firewall, agent, summarizer, delivery are up")

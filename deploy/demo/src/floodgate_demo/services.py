@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Final
 import httpx
 import psutil
 from floodgate.cli.processes import service_command
+from floodgate_local.state import free_ports
 from keyflow.errors import FatalError
 
 NAMES: Final = ("ingest", "firewall", "agent", "summarizer", "delivery")
@@ -61,8 +61,8 @@ class Services:
         Raises:
             FatalError: One did not come up: names it and the last lines of its log.
         """
-        for name in NAMES:
-            self._running.append(self._start(name))
+        for name, port in zip(NAMES, free_ports(len(NAMES), {self._ingest_port}), strict=True):
+            self._running.append(self._start(name, port))
         deadline = time.monotonic() + _READY_SECONDS
         for item in self._running:
             while not self._is_ready(item):
@@ -102,8 +102,7 @@ class Services:
                 item.process.wait()
         self._running.clear()
 
-    def _start(self, name: str) -> _Running:
-        port = free_port()
+    def _start(self, name: str, port: int) -> _Running:
         env = {
             **os.environ,
             **self._env,
@@ -128,14 +127,6 @@ class Services:
             return False
         assigned = [line for line in metrics.splitlines() if line.startswith("keyflow_assigned{")]
         return bool(assigned) and all(float(line.rsplit(" ", 1)[1]) > 0 for line in assigned)
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody uses right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def rss_bytes(pids: list[int]) -> int:

@@ -16,6 +16,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
+from floodgate.cli.environment import read_env_file
+
 LOOPBACK: Final = "127.0.0.1"
 
 # Below the range from which the kernel takes ports of outgoing connections, so that a port stays free
@@ -147,17 +149,12 @@ def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
 
 
 def read_env(path: Path) -> dict[str, str]:
-    """The values of an env file; empty when it is not there."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return {}
-    values = {}
-    for line in lines:
-        key, equals, value = line.partition("=")
-        if equals and not key.startswith("#"):
-            values[key.strip()] = "".join(shlex.split(value))
-    return values
+    """The values of an env file; empty when it is not there.
+
+    Raises:
+        FatalError: It is not an env file.
+    """
+    return read_env_file(path) if path.exists() else {}
 
 
 def free_ports(count: int, taken: set[int]) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ _NAMES_A_STACK: Final = "FLOODGATE_KAFKA_BOOTSTRAP_SERVERS"
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """KEY=VALUE lines; blank lines and comments are skipped.
+    """KEY=VALUE lines, values quoted as for a shell where they need it; blank lines and comments are skipped.
 
     Raises:
         FatalError: The file cannot be read, or a line is something else.
@@ -29,8 +30,16 @@ def read_env_file(path: Path) -> dict[str, str]:
         name, separator, value = text.partition("=")
         if not separator:
             raise FatalError(f"{path}:{number}: not KEY=VALUE")
-        values[name.strip()] = value.strip().strip("'\"")
+        try:
+            values[name.strip()] = _unquoted(value.strip())
+        except ValueError as error:
+            raise FatalError(f"{path}:{number}: a quotation does not end") from error
     return values
+
+
+def _unquoted(value: str) -> str:
+    # Without quotes the value is taken as it stands: a backslash in it is one.
+    return " ".join(shlex.split(value)) if set(value) & {"'", '"'} else value
 
 
 def default_env_file() -> Path:
