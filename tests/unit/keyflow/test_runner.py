@@ -153,6 +153,17 @@ async def test_a_poisoned_record_may_clear_its_keys_state_also_when_it_cannot_be
     assert len(table) == 0
 
 
+async def test_what_is_too_large_beside_a_dead_letter_is_left_out_and_the_letter_goes() -> None:
+    large = Outcome([Emit("out", "k", "x" * 1000), Emit("help", "k", 1)], 10**1000)
+    table: Table[int] = Table(STATE)
+    table.restore("k", b'{"at": 1}\n5')
+    subject = processor(Scripted(large), on_poison=lambda failed, record, state: large)
+    [finished] = await outcomes(subject, table=table, max_bytes=900)
+    assert [write.topic for write in finished.writes] == ["dead", "help", "changelog"]
+    assert "output for out has" in dead_letter(finished)["reason"]
+    assert table.get("k") == 5
+
+
 async def test_a_dead_letter_decides_no_effect() -> None:
     effect = Effect("pay", "key-1", {})
     subject = processor(Scripted(PoisonMessageError("no")), on_poison=lambda *_: Outcome([], 5, effect))

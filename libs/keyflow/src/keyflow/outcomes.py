@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -103,11 +103,11 @@ class Outcomes(Generic[S]):
             if letter.size_bytes > self._max_message_bytes + DEAD_LETTER_ROOM_BYTES:
                 letter = self._unchecked(self._processor.dead_letter(replace(failed, raw_output=None)))
             more = self._on_poison(item, failed, record, table)
-            writes = [letter, *(self._write(emit) for emit in more.events)]
+            writes = [letter, *self._what_fits(more.events)]
             if table is not None and item.key:
                 moved = parked != table.parked(item.key)
                 if moved or attempts.resumed or item.effect is not None or more.state is not KEEP:
-                    self._write_state(item, more, table, writes, parked)
+                    writes.append(self._state_beside_letter(item, more, table, parked))
         except FatalError:
             raise
         except Exception as second:
@@ -149,6 +149,29 @@ class Outcomes(Generic[S]):
             )
         return outcome
 
+    def _what_fits(self, emits: Sequence[Emit]) -> Iterator[Write]:
+        """Outputs beside a dead letter. What made the record poison may break these too: the letter goes all the same.
+
+        Stopping instead would meet the same record again after every start.
+        """
+        for emit in emits:
+            try:
+                yield self._write(emit)
+            except PoisonMessageError as error:
+                log.error("keyflow.poison_left_out processor=%s topic=%s reason=%s",
+                          self._processor.name, emit.topic, error.reason)  # fmt: skip
+
+    def _state_beside_letter(self, item: Item, more: Outcome[S], table: Table[S], parked: Parked | None) -> Write:
+        """The key's state after a dead letter; the one before, when what on_poison decided cannot be written."""
+        try:
+            entry, write = self._entry(item, more, table, parked)
+        except PoisonMessageError as error:
+            log.error("keyflow.poison_left_out processor=%s topic=%s reason=%s",
+                      self._processor.name, table.changelog, error.reason)  # fmt: skip
+            entry, write = self._entry(item, Outcome(), table, parked)
+        table.put(item.key, entry)
+        return write
+
     def _number(self, item: Item) -> int | None:
         return number_in(item.headers) if item.source_topic == self._processor.redrive_topic else None
 
@@ -188,6 +211,12 @@ class Outcomes(Generic[S]):
     def _write_state(
         self, item: Item, outcome: Outcome[S], table: Table[S], writes: list[Write], parked: Parked | None
     ) -> None:
+        entry, write = self._entry(item, outcome, table, parked)
+        writes.append(write)
+        # Nothing of the outcome can fail any more: the key's next record may see it.
+        table.put(item.key, entry)
+
+    def _entry(self, item: Item, outcome: Outcome[S], table: Table[S], parked: Parked | None) -> tuple[Entry, Write]:
         spec = self._processor.state
         assert spec is not None
         state = outcome.state
@@ -200,9 +229,7 @@ class Outcomes(Generic[S]):
         write = Write(spec.changelog, item.key.encode(), value, (), item.assignment.partition)
         # What was small enough before stays so: the numbers of a parked key have room of their own.
         kept = state is KEEP and outcome.effect is None
-        writes.append(write if kept else self._checked(write, "state in"))
-        # Nothing of the outcome can fail any more: the key's next record may see it.
-        table.put(item.key, entry)
+        return entry, write if kept else self._checked(write, "state in")
 
     def _checked(self, write: Write, what: str) -> Write:
         if write.size_bytes > self._max_message_bytes:
