@@ -54,7 +54,7 @@ class Picture:
 
     Attributes:
         decoded: By topic: the records that can be read, in the order of their partitions.
-        poison: Places of records that were broken on purpose, all of which end as dead letters.
+        poison: Places of records that were broken on purpose, and whom they have to break: None is every reader.
         broken_lines: Lines of dropped files that were broken on purpose.
         expects_broken_answers: The model was told to break its schema: its answers may be dead letters.
         restored: By changelog: the table that an engine restores.
@@ -68,7 +68,7 @@ class Picture:
     journal: Journal
     decoded: dict[str, list[tuple[Entry, Any]]]
     committed: Mapping[str, Mapping[Source, tuple[int, str]]]
-    poison: Collection[Place] = ()
+    poison: Mapping[Place, tuple[str, ...] | None] = field(default_factory=dict)
     broken_lines: int = 0
     expects_broken_answers: bool = False
     restored: Mapping[str, Mapping[str, TableEntry]] = field(default_factory=dict)
@@ -197,7 +197,9 @@ def nothing_twice(picture: Picture) -> Iterator[str]:
 
 def dead_letters(picture: Picture) -> Iterator[str]:
     """One dead letter of every reader for each broken record, and none of anything else."""
-    expected = {(reader, place) for place in picture.poison for reader in _readers(place[0])}
+    expected = {
+        (reader, place) for place, readers in picture.poison.items() for reader in readers or _readers(place[0])
+    }
     found: Counter[tuple[str, Place]] = Counter()
     for letter in picture.letters:
         place = (letter.origin_topic, letter.origin_partition, letter.origin_offset)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import threading
@@ -29,6 +28,7 @@ from floodgate.events import Summary
 from floodgate.events.serde import AvroSerde
 from floodgate.events.topics import topics
 from floodgate_demo.tally import Follower
+from floodgate_local.provision import provision
 from floodgate_local.stack import Stack
 from floodgate_local.state import repository_root
 from keyflow import EngineConfig, StateSpec
@@ -198,7 +198,7 @@ class Round:
     site: Site
     name: str
     begins: Mapping[Source, int]
-    poison: set[Place] = field(default_factory=set)
+    poison: dict[Place, tuple[str, ...] | None] = field(default_factory=dict)
     expects_broken_answers: bool = False
     kills: int = 0
     load: Load = field(init=False)
@@ -213,8 +213,10 @@ class Round:
         self.site.fleet.kill(slot or self.site.fleet.choose(self.rng.choice))
         self.kills += 1
 
-    def break_records(self, topic: str, records: list[tuple[bytes | None, bytes | None]]) -> None:
-        """Writes records that cannot be handled."""
+    def break_records(
+        self, topic: str, records: list[tuple[bytes | None, bytes | None]], readers: tuple[str, ...] | None = None
+    ) -> None:
+        """Writes records that cannot be handled: by these readers, or by any of the topic's."""
         producer = Producer({"bootstrap.servers": self.site.servers, "partitioner": "murmur2_random"})
         failed: list[str] = []
 
@@ -222,7 +224,7 @@ class Round:
             if error is not None:
                 failed.append(str(error))
             else:
-                self.poison.add((topic, int(message.partition() or 0), int(message.offset() or 0)))
+                self.poison[topic, int(message.partition() or 0), int(message.offset() or 0)] = readers
 
         for key, value in records:
             producer.produce(topic, key=key, value=value, on_delivery=noted)
@@ -388,4 +390,9 @@ def floodgate(env: Mapping[str, str], *arguments: str) -> None:
     assert done.returncode == 0, f"floodgate {' '.join(arguments)}: {done.stderr[-2000:]}"
 
 
-SIGSTOP, SIGCONT = signal.SIGSTOP, signal.SIGCONT
+def prepare(stack: Stack) -> None:
+    """The deploy step: topics, schemas, bucket, knowledge, feature group."""
+    stack.set_env(provision(stack.env()).env)
+    env = {**stack.env(), "FLOODGATE_STATE": str(stack.state_dir)}
+    floodgate(env, "knowledge", "sync")
+    floodgate(env, "features", "setup")
