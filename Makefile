@@ -46,7 +46,7 @@ demo: $(READY) ## Run the demo; ONCE=1 exits at the end, INPUT=file runs your ow
 
 test: $(READY) ## Run every test: lint, types, unit, contract, integration on the real stack, the demo
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/pytest -q tests/contract tests/integration tests/e2e
+	@$(BIN)/pytest -q tests/contract tests/integration tests/faults/short tests/e2e
 
 check: lint types unit ## Lint, types and unit tests: what every commit passes
 
@@ -72,8 +72,8 @@ integration: $(READY) ## Integration tests on the real local stack
 e2e: $(READY) ## The demo as a test
 	@$(BIN)/pytest -q tests/e2e
 
-faults: $(READY) ## Crashes in their worst moment; long, not part of `make test`
-	@$(BIN)/pytest -q tests/faults
+faults: $(READY) ## Kill, stop and break everything under load, then audit; SEED=n repeats a run's choices
+	@$(BIN)/pytest -q tests/faults --ignore=tests/faults/short
 
 format: $(READY) ## Format and fix what can be fixed
 	@$(BIN)/ruff check -q --fix .

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,10 +28,10 @@ def own_stack() -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def site(own_stack: Stack, seed: int) -> Iterator[Site]:
+def site(own_stack: Stack, seed: int, tell: Callable[[str], None]) -> Iterator[Site]:
     """Every service once, on the stack of its own."""
     prepare(own_stack)
-    made = Site(own_stack, seed, own_stack.state_dir / "logs")
+    made = Site(own_stack, seed, own_stack.state_dir / "logs", tell)
     try:
         made.start()
         yield made

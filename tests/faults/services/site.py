@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,15 +73,25 @@ class Site:
     Args:
         stack: Up and provisioned.
         seed: Of everything that is random.
+        logs: Folder for the services' logs.
+        tell: Takes a line on what was proven.
         group_prefix: Of the services' groups.
         **settings: More environment of the services.
     """
 
     def __init__(
-        self, stack: Stack, seed: int, logs: Path, *, group_prefix: str = "floodgate.", **settings: str
+        self,
+        stack: Stack,
+        seed: int,
+        logs: Path,
+        tell: Callable[[str], None],
+        *,
+        group_prefix: str = "floodgate.",
+        **settings: str,
     ) -> None:
         self.stack = stack
         self.seed = seed
+        self.tell = tell
         self.group_prefix = group_prefix
         # What runs is this checkout's, whatever the process was started with.
         self.env = {
@@ -187,7 +197,7 @@ class Site:
         begun.settle()
         picture = begun.picture()
         found = problems(picture)
-        _tell(name, picture, begun, self.fleet.exits[exits:], time.monotonic() - began)
+        self.tell(_figures(name, picture, begun, self.fleet.exits[exits:], time.monotonic() - began))
         assert not found, f"seed {self.seed}, {len(found)} problems:\n" + "\n".join(found[:40])
 
 
@@ -366,17 +376,15 @@ def _buttons(part: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(option["uuid"]) for option in part["metadata"].get("quick_reply_options", ()))
 
 
-def _tell(name: str, picture: Picture, begun: Round, exits: list[str], seconds: float) -> None:
-    """One line of figures per round, on the real terminal: what was proven, and under how much load."""
+def _figures(name: str, picture: Picture, begun: Round, exits: list[str], seconds: float) -> str:
+    """What a round proved, and under how much load."""
     line = (
-        f"\n{name}: {len(picture.user_messages)} messages, {len(picture.verdicts)} verdicts, "
+        f"{name}: {len(picture.user_messages)} messages, {len(picture.verdicts)} verdicts, "
         f"{len(picture.replies)} replies, {len(picture.escalations)} hand-overs, {len(picture.actions)} shop actions "
-        f"so far, {len(picture.dropped)} drops, {len(picture.letters)} dead letters ({len(picture.poison)} broken on "
-        f"purpose), {begun.kills} kills, {len(exits)} other exits, {seconds:.0f} s"
+        f"so far, {len(picture.dropped)} drops, {len(picture.letters)} dead letters ({len(picture.poison)} records "
+        f"broken on purpose), {begun.kills} kills, {len(exits)} other exits, {seconds:.0f} s"
     )
-    out = sys.__stderr__ or sys.stderr
-    out.write("\n".join([line, *(f"  exit: {item}" for item in exits)]) + "\n")
-    out.flush()
+    return "\n".join([line, *(f"  {item}" for item in exits)])
 
 
 def floodgate(env: Mapping[str, str], *arguments: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from faults.services.site import Site
+
+pytestmark = pytest.mark.timeout(1200)
 
 
 def test_an_undisturbed_round_passes_the_audit(site: Site) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import signal
 from functools import partial
 
+import pytest
 from faults.services.journal import inputs_of
 from faults.services.site import Site
 from floodgate.events.topics import topics
 from support.fleet import NAMES, Slot
 from support.processes import eventually
+
+pytestmark = pytest.mark.timeout(1200)
 
 KILLS = 50
 TERMS = 10

@@ -5,9 +5,12 @@ from __future__ import annotations
 import signal
 import threading
 
+import pytest
 from faults.services.site import Site
 from support.fleet import NAMES
 from support.processes import eventually
+
+pytestmark = pytest.mark.timeout(1200)
 
 PAUSE_SECONDS = 15.0
 """Longer than the consumers' session time-out (10 s): the broker finds every member gone when it continues."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import struct
 
+import pytest
 from faults.services.site import Site
 from floodgate.events import Message, MessageKind, edge_event_id
 from floodgate.events.times import from_ms, now_ms
+
+pytestmark = pytest.mark.timeout(1200)
 
 TOPICS = (
     "support.messages",

@@ -36,6 +36,8 @@ from keyflow import (
 )
 from support.processes import eventually
 
+pytestmark = pytest.mark.timeout(1200)
+
 RECORDS = 400
 KEYS = 40
 PARTITIONS = 2

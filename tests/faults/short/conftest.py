@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from faults.services.site import Site, prepare
@@ -11,7 +11,7 @@ from floodgate_local.testing import stack_for_tests
 
 
 @pytest.fixture(scope="module")
-def shared_site(seed: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def shared_site(seed: int, tell: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Every service once, in groups of their own that begin where the topics end."""
     for stack in stack_for_tests():
         prepare(stack)
@@ -19,6 +19,7 @@ def shared_site(seed: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             stack,
             seed,
             tmp_path_factory.mktemp("services"),
+            tell,
             group_prefix=f"faults-{seed}-{os.getpid()}.",
             # It would tell again what other tests left behind.
             FLOODGATE_INGEST_RECONCILE_INTERVAL_SECONDS="0",

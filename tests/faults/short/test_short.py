@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from faults.services.site import Site
+
+pytestmark = pytest.mark.timeout(600)
 
 KILLS = 6
 
