@@ -89,6 +89,18 @@ class Picture:
         return {m.event_id: m for m in reversed(every) if m.kind is MessageKind.USER_MESSAGE}
 
     @property
+    def repeatable(self) -> dict[UUID, int]:
+        """By id: how often a poisoned message stands on its topic. Each copy is handled: a letter leaves no memory."""
+        poisoned = {
+            (letter.origin_topic, letter.origin_partition, letter.origin_offset)
+            for letter in self.letters
+            if letter.service == "firewall"
+        }
+        messages = self.decoded.get("support.messages", ())
+        ids = {message.event_id for entry, message in messages if entry.place in poisoned}
+        return Counter(message.event_id for _, message in messages if message.event_id in ids)
+
+    @property
     def verdicts(self) -> list[Verdict]:
         return self.records("support.verdicts", Verdict)
 
@@ -134,8 +146,9 @@ def front_door(picture: Picture) -> Iterator[str]:
 def one_verdict(picture: Picture) -> Iterator[str]:
     """Every user message has one verdict."""
     found = Counter(verdict.causation_id for verdict in picture.verdicts)
+    repeatable = picture.repeatable
     for event_id, message in picture.user_messages.items():
-        if found[event_id] != 1:
+        if not 1 <= found[event_id] <= repeatable.get(event_id, 1):
             yield f"{message.conversation_id}: message {event_id} has {found[event_id]} verdicts"
     for cause in found.keys() - picture.user_messages.keys():
         yield f"a verdict names message {cause}, which is not on the topic"
@@ -147,10 +160,11 @@ def one_answer(picture: Picture) -> Iterator[str]:
     for answer in (*picture.replies, *picture.escalations):
         answered[answer.causation_id] += 1
     quiet = _with_humans(picture)
+    repeatable = picture.repeatable
     for verdict in picture.verdicts:
         cause = verdict.causation_id
         handed_over = verdict.decision in (Decision.ESCALATE, Decision.QUARANTINE)
-        if handed_over and answered[cause] != 1:
+        if handed_over and cause is not None and not 1 <= answered[cause] <= repeatable.get(cause, 1):
             yield f"{verdict.conversation_id}: {verdict.decision.value} of {cause} has {answered[cause]} hand-overs"
         automated = verdict.decision is Decision.AUTOMATE
         if automated and answered[verdict.event_id] == 0 and verdict.conversation_id not in quiet:
@@ -188,10 +202,12 @@ def closed_conversations(picture: Picture) -> Iterator[str]:
 
 def nothing_twice(picture: Picture) -> Iterator[str]:
     """No output was committed twice. Edges may repeat themselves; only they."""
+    repeatable = picture.repeatable
     for topic, kind in _OUTPUTS.items():
-        counts = Counter(record.event_id for record in picture.records(topic, kind))
-        for event_id, count in counts.items():
-            if count > 1:
+        records = picture.records(topic, kind)
+        causes = {record.event_id: record.causation_id for record in records}
+        for event_id, count in Counter(record.event_id for record in records).items():
+            if count > repeatable.get(causes[event_id], 1):
                 yield f"{topic}: {event_id} was committed {count} times"
 
 
