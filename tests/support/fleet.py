@@ -1,4 +1,5 @@
-"""Services under a supervisor that starts again whatever dies, in the same slot, as an orchestrator would."""
+"""Services under a supervisor that acts as an orchestrator does: what dies is started again in the same slot, and what
+says of itself that it is unhealthy is killed (a liveness probe on `/healthz`)."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from support.processes import ServiceProcess, eventually, free_port
 
 NAMES: Final = ("ingest", "firewall", "agent", "summarizer", "delivery")
 _WATCH_SECONDS: Final = 0.05
+_PROBE_SECONDS: Final = 5.0
 _BACK_OFF_SECONDS: Final = 1.0
 """After an exit of its own accord: a service that cannot start shall not take the machine."""
 _STOP_SECONDS: Final = 60.0
@@ -42,6 +44,13 @@ class Slot:
     def is_ready(self) -> bool:
         """Whether every processor of the instance has partitions."""
         return bool(held := self.assigned()) and all(count > 0 for count in held.values())
+
+    def is_unhealthy(self) -> bool:
+        """Whether it says so itself; no answer says nothing (it may be starting, or be stopped by a fault)."""
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.metrics_port}/healthz", timeout=2.0).status_code == 503
+        except httpx.HTTPError:
+            return False
 
     def assigned(self) -> dict[str, int]:
         """Partitions that each processor of the instance holds; empty while it does not answer."""
@@ -73,6 +82,7 @@ class Fleet:
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._watch = threading.Thread(target=self._keep_filled, name="fleet", daemon=True)
+        self._probe = threading.Thread(target=self._keep_healthy, name="liveness", daemon=True)
         self.slots: dict[str, Slot] = {}
         self.exits: list[str] = []
         """Ends that nobody asked for, one line each."""
@@ -83,6 +93,7 @@ class Fleet:
         for name in NAMES:
             self.add(name, 0)
         self._watch.start()
+        self._probe.start()
         self.await_ready()
 
     def add(self, name: str, number: int) -> Slot:
@@ -131,8 +142,9 @@ class Fleet:
     def stop(self) -> None:
         """Ends everything and stops watching; what does not leave in time is killed."""
         self._stop.set()
-        if self._watch.is_alive():
-            self._watch.join(10)
+        for thread in (self._watch, self._probe):
+            if thread.is_alive():
+                thread.join(10)
         for slot in self.slots.values():
             slot.process.signal(signal.SIGCONT)
             slot.process.signal(signal.SIGTERM)
@@ -148,6 +160,15 @@ class Fleet:
                 for slot in self.slots.values():
                     self._look_after(slot)
 
+    def _keep_healthy(self) -> None:
+        while not self._stop.wait(_PROBE_SECONDS):
+            with self._lock:
+                slots = list(self.slots.values())
+            for slot in slots:
+                if slot.is_unhealthy():
+                    self.exits.append(f"{slot.label} was killed, being unhealthy: {last_line(slot.process)}")
+                    self.kill(slot)
+
     def _look_after(self, slot: Slot) -> None:
         code = slot.process.exit_code
         if code is None or not slot.wanted or time.monotonic() < slot.not_before:
@@ -155,8 +176,7 @@ class Fleet:
         pid = slot.process.pid
         known = pid in slot.killed_pids or (pid in slot.asked_pids and code == 0)
         if not known and slot.not_before == 0.0:
-            last = slot.process.tail().strip().splitlines()[-1:]
-            self.exits.append(f"{slot.label} exited with {code}: {' '.join(last)}")
+            self.exits.append(f"{slot.label} exited with {code}: {last_line(slot.process)}")
             slot.not_before = time.monotonic() + _BACK_OFF_SECONDS
             return
         self._fill(slot)
@@ -174,3 +194,8 @@ class Fleet:
         with self._lock:
             running = [slot for slot in self.slots.values() if slot.name in names and slot.process.exit_code is None]
         return sorted(running, key=lambda slot: slot.label)
+
+
+def last_line(process: ServiceProcess) -> str:
+    """What it said last."""
+    return " ".join(process.tail().strip().splitlines()[-1:])[:300]
