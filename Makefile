@@ -75,6 +75,12 @@ e2e: $(READY) ## The demo as a test
 faults: $(READY) ## Kill, stop and break everything under load, then audit; SEED=n repeats a run's choices
 	@$(BIN)/pytest -q tests/faults --ignore=tests/faults/short
 
+.PHONY: bench-engine
+bench-engine: $(READY) ## The engine beside its peers; QUICK=1, ONLY=…, WORKLOADS=…, JSON=path, KAFKA=host:port
+	@$(BIN)/python -m bench.engine $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)") \
+		$(if $(WORKLOADS),--workloads "$(WORKLOADS)") $(if $(SCALE),--scale "$(SCALE)") \
+		$(if $(JSON),--json "$(JSON)") $(if $(KAFKA),--kafka "$(KAFKA)")
+
 format: $(READY) ## Format and fix what can be fixed
 	@$(BIN)/ruff check -q --fix .
 	@$(BIN)/ruff format -q .

@@ -1,115 +1,172 @@
-"""What one stateful hop adds at a steady rate: from just before the write until a read-committed reader has it."""
+"""What one stateful hop adds at a steady rate: from just before the write until a read-committed reader has it.
+
+Feeder and reader are processes of their own, so that the contender's share of a core is its own.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import threading
+import json
+import subprocess
+import sys
+import tempfile
 import time
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 from uuid import uuid4
 
-from common import Broker, arguments, cpu_seconds, decode, encode, tell, until
 from confluent_kafka import Consumer, Producer
-from keyflow import Emit, Engine, Outcome, Record, StateSpec, Tools
+
+from bench.engine.broker import Broker
+from bench.engine.codec import decode, encode
+from bench.engine.judge import Judge
+from bench.engine.measure import Run, environment_of
+from bench.engine.process import Contender, ContenderError
+from bench.engine.roster import Peer
+from bench.engine.workloads import Row, not_run
+
+PARTITIONS: Final = 4
+PER_SECOND: Final = 200
+_KEYS: Final = 100
+_WARM_SECONDS: Final = 3
+_START_SECONDS: Final = 60.0
+_IDLE_SECONDS: Final = 3.0
+_LATE_SECONDS: Final = 30.0
+_REASON: Final = "the rate is given"
 
 
-class Counting:
-    """Counts the records of each key."""
+@dataclass(frozen=True)
+class LatencyWorkload:
+    """A steady rate for so long, after three seconds to warm up."""
 
-    def __init__(self, out: str) -> None:
-        self.out = out
+    seconds: int
+    name: str = "latency"
 
-    async def handle(self, record: Record, state: int | None, tools: Tools) -> Outcome[int]:
-        """One output and one state per input."""
-        return Outcome((Emit(self.out, record.key, record.value),), (state or 0) + 1)
+    @property
+    def title(self) -> str:
+        """For the table."""
+        return f"Added latency: {PER_SECOND} records/s for {self.seconds} s, one stateful hop, {PARTITIONS} partitions"
+
+    def rows(self, broker: Broker, peers: list[Peer], say: Callable[[str], None]) -> Iterator[Row]:
+        """A row for each contender."""
+        for peer in peers:
+            say(peer.name)
+            try:
+                yield self._row(broker, peer, say)
+            except ContenderError as error:
+                yield not_run(peer, str(error))
+
+    def _row(self, broker: Broker, peer: Peer, say: Callable[[str], None]) -> Row:
+        topics = broker.create("in", "out", "dead", "state", partitions=PARTITIONS)
+        source, output, dead, state = topics
+        warm, count = _WARM_SECONDS * PER_SECOND, self.seconds * PER_SECOND
+        run = Run(broker, source, warm + count, 256, False, say, state=state)
+        try:
+            with (
+                tempfile.TemporaryDirectory(prefix="bench-") as folder,
+                run.start(peer, output, dead, Path(folder)) as contender,
+            ):
+                reader = _process("read", broker.servers, output, str(warm + count))
+                feeder = _process("feed", broker.servers, source, str(warm + count))
+                try:
+                    figures = _watched(contender, feeder, reader)
+                finally:
+                    feeder.kill()
+                    reader.kill()
+                    feeder.wait()
+                    reader.wait()
+        finally:
+            broker.delete(*topics)
+        cpu_seconds = figures.pop("cores") * self.seconds
+        ages = sorted(age for number, age in figures.pop("ages") if number >= warm)
+        if not ages:
+            raise ContenderError("nothing came out of it")
+        return {
+            "contender": peer.name,
+            "guarantee": peer.guarantee,
+            "records": len(ages),
+            "records_per_second": None,
+            "ratio_to_ideal": None,
+            "p50_ms": ages[len(ages) // 2],
+            "p99_ms": ages[len(ages) * 99 // 100],
+            "cores": cpu_seconds / self.seconds,
+            **figures,
+            "cpu_seconds_per_1000": cpu_seconds / count * 1000,
+            "reasons": {"records_per_second": _REASON, "ratio_to_ideal": _REASON},
+        }
 
 
-class Reader:
-    """Reads committed output in a thread of its own and notes how old each record is."""
-
-    def __init__(self, broker: Broker) -> None:
-        self.milliseconds: list[float] = []
-        self._stop = threading.Event()
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": broker.servers,
-                "group.id": uuid4().hex,
-                "isolation.level": "read_committed",
-                "auto.offset.reset": "earliest",
-            }
-        )
-        self._consumer.subscribe([broker.topic("out")])
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            message = self._consumer.poll(0.1)
-            value: Any = message.value() if message is not None and message.error() is None else None
-            if value is not None:
-                self.milliseconds.append((time.time() - decode("", value)["sent_at"]) * 1000)
-        self._consumer.close()
-
-    def close(self) -> None:
-        """Ends the thread."""
-        self._stop.set()
-        self._thread.join()
+def _watched(contender: Contender, feeder: subprocess.Popen[str], reader: subprocess.Popen[str]) -> dict[str, Any]:
+    contender.wait_began(_START_SECONDS)
+    assert feeder.stdin is not None
+    assert feeder.stdout is not None
+    feeder.stdin.write("go\n")
+    feeder.stdin.flush()
+    feeder.stdout.readline()
+    began, before = time.monotonic(), contender.usage()
+    feeder.stdout.readline()
+    cores = (contender.usage().cpu_seconds - before.cpu_seconds) / (time.monotonic() - began)
+    try:
+        said, _ = reader.communicate(timeout=2 * _LATE_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise ContenderError("its outputs did not come") from None
+    contender.check()
+    began, before = time.monotonic(), contender.usage()
+    time.sleep(_IDLE_SECONDS)
+    after = contender.usage()
+    idle = (after.cpu_seconds - before.cpu_seconds) / (time.monotonic() - began)
+    return {**json.loads(said), "cores": cores, "idle_cores": idle, "peak_rss_mb": after.peak_rss_mb}
 
 
-def feed(broker: Broker, count: int, per_second: int) -> None:
-    """Writes at a steady rate, without lingering."""
-    producer = Producer({"bootstrap.servers": broker.servers, "partitioner": "murmur2_random", "linger.ms": 0})
+def _process(role: str, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "bench.engine.latency", role, *arguments]
+    environment = environment_of(command)
+    return subprocess.Popen(  # noqa: S603  # our own command
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+    )
+
+
+def feed(servers: str, topic: str, count: int) -> None:
+    """Writes one record, waits to be told, then at a steady rate; says when it is warm, and when it is through."""
+    producer = Producer({"bootstrap.servers": servers, "partitioner": "murmur2_random", "linger.ms": 0})
     began = time.monotonic()
     for number in range(count):
-        time.sleep(max(began + number / per_second - time.monotonic(), 0))
-        key = f"key-{number % 100}"
+        time.sleep(max(began + number / PER_SECOND - time.monotonic(), 0))
+        key = f"key-{number % _KEYS}"
         value = {"number": number, "sent_at": time.time(), "key": key, "latency_seconds": 0.0, "text": "x" * 640}
-        producer.produce(broker.topic("in"), key=key, value=encode("", value))
+        producer.produce(topic, key=key, value=encode(value))
         producer.poll(0)
+        if number == 0:
+            producer.flush(20)
+            sys.stdin.readline()
+            began = time.monotonic()
+        if number in (_WARM_SECONDS * PER_SECOND, count - 1):
+            print(number, flush=True)  # noqa: T201  # the protocol
     producer.flush(20)
 
 
-async def measured(broker: Broker, count: int, per_second: int) -> dict[str, float]:
-    """Runs the engine beside the feed; CPU is the whole process with feed and reader."""
-    state = StateSpec(broker.topic("state"), lambda number: str(number).encode(), int)
-    engine = Engine(broker.processor(Counting(broker.topic("out")), state=state), broker.config())
-    reader = Reader(broker)
-    running = asyncio.create_task(engine.run())
-    await until(running, lambda: engine.status.assigned > 0, 0.05)
-    warm = per_second * 2
-    await asyncio.to_thread(feed, broker, warm, per_second)
-    await until(running, lambda: len(reader.milliseconds) >= warm, 0.05)
-    began, cpu, commits = time.monotonic(), cpu_seconds(), engine.status.commits
-    await asyncio.to_thread(feed, broker, count, per_second)
-    await until(running, lambda: len(reader.milliseconds) >= warm + count, 0.05)
-    seconds, cpu = time.monotonic() - began, cpu_seconds() - cpu
-    commits = engine.status.commits - commits
-    idle_cpu, idle = cpu_seconds(), time.monotonic()
-    await asyncio.sleep(5)
-    idle_cpu, idle = cpu_seconds() - idle_cpu, time.monotonic() - idle
-    engine.stop()
-    await running
-    reader.close()
-    ages = sorted(reader.milliseconds[warm:])
-    return {
-        "p50_ms": ages[len(ages) // 2],
-        "p99_ms": ages[len(ages) * 99 // 100],
-        "cores_with_feed_and_reader": cpu / seconds,
-        "commits_per_second": commits / seconds,
-        "commit_ms": engine.status.commit_seconds / max(engine.status.commits, 1) * 1000,
-        "idle_cores": idle_cpu / idle,
-    }
-
-
-def main() -> None:
-    """One run over four partitions."""
-    args = arguments(records=3000, per_second=200)
-    broker = Broker(args.kafka)
-    broker.create("in", "out", "dead", "state", partitions=4)
-    figures = asyncio.run(measured(broker, args.records, args.per_second))
-    broker.delete("in", "out", "dead", "state")
-    tell({"workload": "latency", "records_per_second": args.per_second, **figures})
+def read(servers: str, topic: str, count: int) -> None:
+    """Notes how old each committed output is when it arrives; says all of it at the end."""
+    settings = {"bootstrap.servers": servers, "group.id": uuid4().hex, "isolation.level": "read_committed"}
+    consumer = Consumer({**settings, "auto.offset.reset": "earliest", "enable.auto.commit": False})
+    consumer.subscribe([topic])
+    judge, ages = Judge(count), []
+    heard = time.monotonic()
+    while not judge.complete and time.monotonic() - heard < _LATE_SECONDS:
+        message = consumer.poll(0.1)
+        value: Any = message.value() if message is not None and message.error() is None else None
+        if value is not None:
+            heard = time.monotonic()
+            record = decode(value)
+            if judge.saw(record["number"], record["key"]):
+                ages.append((record["number"], (time.time() - record["sent_at"]) * 1000))
+    consumer.close()
+    verdict = judge.verdict()
+    found = {"lost": verdict.lost, "duplicates": verdict.duplicates, "order_violations": verdict.order_violations}
+    print(json.dumps({"ages": ages, **found}))  # noqa: T201  # the protocol
 
 
 if __name__ == "__main__":
-    main()
+    role, servers_, topic_, count_ = sys.argv[1:]
+    (feed if role == "feed" else read)(servers_, topic_, int(count_))
