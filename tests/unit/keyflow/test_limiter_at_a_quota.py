@@ -9,6 +9,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from keyflow.limiter import AdaptiveLimiter, LimitConfig
 
 SETTLED, END = 60.0, 150.0
@@ -183,3 +185,58 @@ async def test_reservations_do_not_drift_when_calls_are_cancelled_and_end_in_any
     assert not waiting.done()
     waiting.cancel()
     assert limiter.in_flight == 1
+
+
+callers = st.lists(
+    st.tuples(
+        st.floats(0, 5),  # comes
+        st.floats(0.001, 4),  # calls for so long
+        st.floats(0.001, 6) | st.none(),  # waits at most
+        st.integers(1, 3_000),  # reserves
+        st.integers(0, 3_000),  # uses
+        st.booleans(),  # is throttled
+    ),
+    max_size=40,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(callers, st.integers(1, 6))
+def test_whoever_comes_leaves_or_gives_up_no_slot_and_no_token_is_lost(
+    comes: list[tuple[float, float, float | None, int, int, bool]], most: int
+) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        limiter = AdaptiveLimiter(
+            LimitConfig(most=most, start=most),
+            requests_per_minute=600,
+            tokens_per_minute=60_000,
+            monotonic=loop.time,
+        )
+        used, served = 0, 0
+
+        async def caller(at: float, lasts: float, patience: float | None, reserves: int, uses: int, no: bool) -> None:
+            nonlocal used, served
+            await asyncio.sleep(at)
+            try:
+                async with asyncio.timeout(patience):
+                    slot = await limiter.acquire(reserves)
+            except TimeoutError:
+                return
+            assert limiter.in_flight <= most
+            await asyncio.sleep(lasts)
+            limiter.release(slot, Ended(throttled=no, tokens=uses))
+            used, served = used + uses, served + 1
+
+        await asyncio.gather(*(caller(*who) for who in comes))
+        assert (limiter.in_flight, limiter.waiting) == (0, 0)
+        assert served >= sum(patience is None for _, _, patience, *_ in comes)
+        # 1,000 tokens a second: what was used beyond that is owed, and after it the burst of two seconds is back.
+        await asyncio.sleep(used / 1_000 + 8)
+        before = loop.time()
+        limiter.release(await limiter.acquire(2_000), Ended(tokens=2_000))
+        assert loop.time() == before
+        await limiter.acquire(1)
+        assert before < loop.time() < before + 0.01
+
+    run_in_virtual_time(main())

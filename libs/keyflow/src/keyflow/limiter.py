@@ -220,10 +220,15 @@ class AdaptiveLimiter:
         return Slot(tokens, self._monotonic())
 
     async def _slot_free(self) -> None:
-        while self.in_flight >= self.limit:
-            self._freed.clear()
-            await self._freed.wait()
-        await self._passed(self._adaptive.wait_seconds)
+        while True:
+            pause_seconds = self._adaptive.wait_seconds(self._monotonic())
+            if self.in_flight >= self.limit:
+                self._freed.clear()
+                await self._freed.wait()
+            elif pause_seconds > 0:
+                await asyncio.sleep(pause_seconds)
+            else:
+                return
 
     async def _share_available(self) -> None:
         for share in (self._requests, self._tokens):
