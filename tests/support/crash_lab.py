@@ -103,6 +103,7 @@ class Process(Wire):
         self.task: asyncio.Task[None] | None = None
         self.engine: Engine[int] | None = None
         self.faulted = False
+        self._frozen_until = 0.0
 
     def step(self, name: str, *, when: str = "before") -> None:
         """One numbered place at which something may go wrong.
@@ -133,10 +134,21 @@ class Process(Wire):
         if self.task is not None:
             self._lab.loop.call_soon(self.task.cancel)
 
+    def expire(self) -> None:
+        """The group takes it for dead; it learns of that with its next poll."""
+        for consumer in self.consumers:
+            consumer.expire()
+
+    def freeze(self, seconds: float) -> None:
+        """Its Kafka thread stands still for so long, wherever it is (the machine sleeps, say)."""
+        self._frozen_until = self._lab.loop.time() + seconds
+
     @contextmanager
     def call(self, name: str) -> Iterator[None]:
         if not self.alive:
             raise Killed
+        if self._frozen_until > self._lab.loop.time():
+            self._lab.loop.sleep_in_thread(self._frozen_until - self._lab.loop.time())
         if not name:
             yield
             return
@@ -261,12 +273,11 @@ class Lab:
             raise AssertionError(f"it ended with {error!r}, which is not one clear line") from error
         return error
 
-    def stop(self, process: Process) -> None:
-        """Lets the process finish."""
+    def stop(self, process: Process) -> FatalError | None:
+        """Lets the process finish; the line that it ended with before that."""
         assert process.engine is not None
         process.engine.stop()
-        error = self.wait(process)
-        assert error is None, error
+        return self.wait(process)
 
     def pass_time(self, seconds: float) -> None:
         """Lets everything run for so long."""
@@ -291,13 +302,13 @@ class Lab:
             lives.append(process)
             self.until(self.settled, process)
             if self.idle(process):
-                self.stop(process)
+                assert self.stop(process) is None
                 break
             self.wait(process)
         before = len(self.handled), len(self.outside.calls)
         last = self.start(instance)
         self.pass_time(3.0)
-        self.stop(last)
+        assert self.stop(last) is None
         assert before == (len(self.handled), len(self.outside.calls)), "a start after the end found something to do"
         return lives
 

@@ -18,7 +18,7 @@ from support.memory_group import Member
 
 T = TypeVar("T")
 
-_CALL_COST_SECONDS: Final = 0.0001
+_FENCED_INSTANCE: Final = "Broker: Static consumer fenced by other consumer with same group.instance.id"
 
 
 class Wire:
@@ -119,6 +119,7 @@ class MemoryConsumer(_Client):
             conf.get("group.protocol") == "consumer" or "cooperative" in str(conf.get("partition.assignment.strategy"))
         )  # fmt: skip
         self._session_seconds = int(conf.get("session.timeout.ms", 45_000)) / 1000
+        self._instance = conf.get("group.instance.id")
         self._topic_names: list[str] = []
         self._callbacks: dict[str, Any] = {}
         self.member: Member | None = None
@@ -140,13 +141,21 @@ class MemoryConsumer(_Client):
     def _join(self) -> None:
         group = self._broker.group(self._group)
         self.member = group.join(
-            self._topic_names, incremental=self._incremental, session_seconds=self._session_seconds
+            self._topic_names,
+            incremental=self._incremental,
+            session_seconds=self._session_seconds,
+            instance=self._instance,
         )
 
     def die(self) -> None:
         """Its process is killed."""
         if self.member is not None:
             self._broker.group(self._group).lose(self.member)
+
+    def expire(self) -> None:
+        """The group no longer waits for it."""
+        if self.member is not None:
+            self._broker.group(self._group).leave(self.member)
 
     def _serve(self) -> bool:
         """What the group wants of this member now; whether callbacks ran."""
@@ -155,8 +164,12 @@ class MemoryConsumer(_Client):
             return False
         if member.out:
             gone = sorted(self._positions)
-            self._join()
             self._generation = -1
+            if member.fenced:
+                if gone:
+                    self._called("lost", gone)
+                return False
+            self._join()
             if gone:
                 self._called("lost", gone)
             return True
@@ -215,20 +228,21 @@ class MemoryConsumer(_Client):
 
     def unsubscribe(self) -> None:
         with self._wire.call("unsubscribe"):
-            self._leave()
+            self._leave(for_good=True)
 
     def close(self) -> None:
         with self._wire.call("close"):
             if self._closed:
                 raise RuntimeError("Consumer already closed")
-            self._leave()
+            self._leave(for_good=self._instance is None)
             self._closed = True
 
-    def _leave(self) -> None:
-        if self.member is not None and not self.member.out:
+    def _leave(self, *, for_good: bool) -> None:
+        member, group = self.member, self._broker.group(self._group)
+        if member is not None and not member.out:
             if self._positions:
                 self._called("revoke", sorted(self._positions))
-            self._broker.group(self._group).leave(self.member)
+            (group.leave if for_good else group.lose)(member)
         self.member = None
 
     # Assignment
@@ -309,6 +323,8 @@ class MemoryConsumer(_Client):
         while True:
             while self._serve():
                 pass
+            if self.member is not None and self.member.fenced:
+                return [MemoryMessage(("", -1), -1, None, KafkaError(KafkaError._FATAL, _FENCED_INSTANCE))]
             self._fetch(most, found)
             if len(found) >= most or (found and not wait_for_all) or loop.time() >= deadline:
                 break

@@ -24,18 +24,22 @@ class Member:
         offered: What the last rebalance gave it and it has not picked up yet.
         owned: What it has been given and has not given back (incremental only).
         out: It is no longer in the group: expired, or it left.
+        fenced: Another one with its instance id took its place.
     """
 
     id: str
     topics: list[str]
     incremental: bool
     session_seconds: float
+    instance: str | None = None
     joined: bool = False
     generation: int = -1
     offered: list[Place] | None = None
     owned: set[Place] = field(default_factory=set)
     target: set[Place] = field(default_factory=set)
+    assigned: list[Place] = field(default_factory=list)
     out: bool = False
+    fenced: bool = False
 
 
 class Group:
@@ -47,14 +51,28 @@ class Group:
         self._loop = loop
         self._topics = topics
         self.members: list[Member] = []
+        self._fenced: set[str] = set()
         self.generation = 0
         self.preparing = False
 
-    def join(self, topics: list[str], *, incremental: bool, session_seconds: float) -> Member:
-        """A consumer subscribes."""
-        member = Member(f"member-{next(self._ids):06}", topics, incremental, session_seconds)
-        self.members.append(member)
-        self._rebalance()
+    def join(
+        self, topics: list[str], *, incremental: bool, session_seconds: float, instance: str | None = None
+    ) -> Member:
+        """A consumer subscribes; one with an instance id takes the place of the one before, without a rebalance."""
+        member = Member(f"member-{next(self._ids):06}", topics, incremental, session_seconds, instance)
+        before = next((found for found in self.members if instance is not None and found.instance == instance), None)
+        if before is None:
+            self.members.append(member)
+            self._rebalance()
+            return member
+        before.out = before.fenced = True
+        self._fenced.add(before.id)
+        self.members[self.members.index(before)] = member
+        if self.preparing or before.topics != topics:
+            self._rebalance()
+        else:
+            member.offered = member.assigned = before.assigned
+            self._loop.notify()
         return member
 
     def leave(self, member: Member) -> None:
@@ -87,7 +105,7 @@ class Group:
         """The error of an offset commit of this member; 0 when it is right."""
         member = next((found for found in self.members if found.id == member_id), None)
         if member is None:
-            return KafkaError.UNKNOWN_MEMBER_ID
+            return KafkaError.FENCED_INSTANCE_ID if member_id in self._fenced else KafkaError.UNKNOWN_MEMBER_ID
         current = member.generation if member.incremental else self.generation
         return 0 if generation == current else KafkaError.ILLEGAL_GENERATION
 
@@ -121,13 +139,13 @@ class Group:
         self.generation += 1
         for member, places in self._ranges().items():
             member.joined = False
-            member.offered = sorted(places)
+            member.offered = member.assigned = sorted(places)
         self._loop.notify()
 
     def _ranges(self) -> dict[Member, set[Place]]:
         found: dict[Member, set[Place]] = {member: set() for member in self.members}
         for topic in sorted({topic for member in self.members for topic in member.topics}):
-            takers = sorted((member for member in self.members if topic in member.topics), key=lambda one: one.id)
+            takers = sorted((member for member in self.members if topic in member.topics), key=lambda one: one.instance or one.id)
             each, more = divmod(self._topics.get(topic, 0), len(takers))
             at = 0
             for number, member in enumerate(takers):

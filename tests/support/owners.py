@@ -6,7 +6,7 @@ import logging
 import random
 from typing import Any, Final
 
-from support.crash_lab import Lab, Process, verify
+from support.crash_lab import ERRORS, Fault, Lab, Process, verify
 
 _ROUNDS: Final = 12
 _SLOTS: Final = 3
@@ -38,14 +38,16 @@ def come_and_go(seed: int, **config: Any) -> None:
     logging.disable(logging.CRITICAL)
     try:
         chance = random.Random(seed)
-        lab = Lab(partitions=4, seed=seed, **config)
+        lab = Lab(partitions=4, seed=seed, **{**_some_bounds(chance), **config})
         with lab.open():
-            slots: dict[int, Process] = {}
+            slots: dict[int, list[Process]] = {slot: [] for slot in range(_SLOTS)}
             for _ in range(_ROUNDS):
                 lab.fill(records(chance, len(lab.inputs), chance.randint(0, 15)))
-                _change(lab, slots, chance)
+                slot = chance.randrange(_SLOTS)
+                _change(lab, str(slot), slots[slot], chance)
                 lab.pass_time(chance.random())
-            for process in slots.values():
+            for process in [process for processes in slots.values() for process in processes]:
+                # One that was fenced or met an error has ended with its line already.
                 lab.stop(process)
             lab.finish()
             verify(lab)
@@ -55,15 +57,40 @@ def come_and_go(seed: int, **config: Any) -> None:
         logging.disable(logging.NOTSET)
 
 
-def _change(lab: Lab, slots: dict[int, Process], chance: random.Random) -> None:
-    slot, fate = chance.randrange(_SLOTS), chance.random()
-    process = slots.pop(slot, None)
-    if process is None:
-        slots[slot] = lab.start(str(slot))
-    elif fate < 0.4:
-        lab.stop(process)
-    elif fate < 0.65:
-        process.kill()
-        lab.wait(process)
-    else:
-        slots[slot] = process
+def _some_bounds(chance: random.Random) -> dict[str, Any]:
+    """Bounds that are reached, now and then."""
+    return {
+        "max_in_flight": chance.choice((1, 3, 256)),
+        "max_buffered": chance.choice((4, 32, 32_768)),
+        "revoke_deadline_seconds": chance.choice((0.05, 3.0)),
+        "stop_deadline_seconds": chance.choice((0.1, 20.0)),
+        "session_timeout_ms": chance.choice((1_000, 6_000)),
+        "transaction_timeout_ms": chance.choice((1_000, 15_000)),
+        "group_protocol": chance.choice(("classic", "consumer")),
+        "leave_on_stop": chance.choice((True, False)),
+    }
+
+
+def _change(lab: Lab, slot: str, running: list[Process], chance: random.Random) -> None:
+    """Something happens in one slot, in which more than one process may run: the earlier ones are fenced."""
+    if not running or chance.random() < 0.15:
+        fault = None
+        if chance.random() < 0.4:
+            fault = Fault(chance.randint(1, 300), chance.choice(("crash", "crash", *ERRORS)))
+        running.append(lab.start(slot, fault))
+        return
+    process = chance.choice(running)
+    match chance.choice(("stop", "kill", "expire", "freeze", "nothing")):
+        case "stop":
+            running.remove(process)
+            lab.stop(process)
+        case "kill":
+            running.remove(process)
+            process.kill()
+            lab.wait(process)
+        case "expire":
+            process.expire()
+        case "freeze":
+            process.freeze(chance.choice((0.2, 2.0, 8.0)))
+            if chance.random() < 0.5:
+                process.expire()
