@@ -145,10 +145,10 @@ class Process(Wire):
 
     @contextmanager
     def call(self, name: str) -> Iterator[None]:
-        if not self.alive:
-            raise Killed
         if self._frozen_until > self._lab.loop.time():
             self._lab.loop.sleep_in_thread(self._frozen_until - self._lab.loop.time())
+        if not self.alive:
+            raise Killed
         if not name:
             yield
             return
