@@ -213,7 +213,9 @@ class Lab:
         self.handled: list[tuple[str, int]] = []
         self.running: Counter[str] = Counter()
         self.gates: dict[int, asyncio.Event] = {}
+        self.open_gates = False
         self.ttl_seconds: float | None = None
+        self.clock_ahead_ms = 0
         self.inputs: list[tuple[tuple[int, int], str, bytes]] = []
 
     @contextmanager
@@ -249,7 +251,7 @@ class Lab:
         process = Process(self, f"{instance}#{len(self.started)}", fault)
         self.started.append(process)
         config = EngineConfig("memory", GROUP, instance, client={"test.process": len(self.started) - 1}, **self.config)
-        process.engine = Engine(self._processor(process), config, clock_ms=self.broker.now_ms)
+        process.engine = Engine(self._processor(process), config, clock_ms=self.now_ms)
         process.task = self.loop.create_task(self._run(process))
         return process
 
@@ -260,6 +262,10 @@ class Lab:
         except (Killed, asyncio.CancelledError):
             if process.alive:
                 raise
+
+    def now_ms(self) -> int:
+        """The engines' wall clock, which can jump."""
+        return self.broker.now_ms() + self.clock_ahead_ms
 
     def wait(self, process: Process) -> FatalError | None:
         """Until the process has ended: the line it ended with, or None when it was stopped or killed."""
@@ -411,7 +417,7 @@ class _Handler:
         try:
             if "slow" in asked:
                 await asyncio.sleep(asked["slow"])
-            if "gate" in asked:
+            if "gate" in asked and not lab.open_gates:
                 await lab.gates.setdefault(asked["n"], asyncio.Event()).wait()
             if record.attempt <= asked.get("retries", 0):
                 raise RetryableError("not yet")
@@ -420,7 +426,10 @@ class _Handler:
         finally:
             lab.running[running] -= 1
         count = (state or 0) + 1
-        effect = Effect("act", f"act-{asked['n']}", {"outside": asked["outside"]}) if "outside" in asked else None
+        effect = None
+        if "outside" in asked:
+            expires_at_ms = lab.now_ms() + asked["expires_ms"] if "expires_ms" in asked else None
+            effect = Effect("act", f"act-{asked['n']}", {"outside": asked["outside"]}, expires_at_ms)
         process.step("handle", when="after")
         return Outcome(
             [Emit(OUT, record.key, {"n": asked["n"], "count": count})], None if "forget" in asked else count, effect
@@ -431,40 +440,65 @@ class _Handler:
         return Outcome([Emit(OUT, key, {"effect": result.effect.idempotency_key, "status": result.status})])
 
 
-def verify(lab: Lab) -> None:
-    """Every input led to its outcome exactly once, in order per key, and everything that is kept agrees."""
-    expected: dict[str, list[Any]] = {}
-    states: dict[str, int] = {}
-    letters: list[Any] = []
-    actions: set[str] = set()
+@dataclass
+class Expected:
+    """What the inputs lead to, by key; worked out by the plainest means."""
+
+    outputs: dict[str, list[Any]] = field(default_factory=dict)
+    letters: list[tuple[str, Any]] = field(default_factory=list)
+    states: dict[str, int] = field(default_factory=dict)
+    actions: set[str] = field(default_factory=set)
+
+
+def expected(lab: Lab) -> Expected:
+    """Handles all inputs in the order in which they were written."""
+    found = Expected()
     for (partition, offset), key, data in lab.inputs:
-        outputs = expected.setdefault(key, [])
+        outputs = found.outputs.setdefault(key, [])
         try:
             asked = json.loads(data)
         except ValueError:
             asked = {"poison": True}
         if "poison" in asked:
-            letters.append((key, {"partition": partition, "offset": offset}))
+            found.letters.append((key, {"partition": partition, "offset": offset}))
             outputs.append({"escalated": offset})
             continue
-        count = states.get(key, 0) + 1
+        count = found.states.get(key, 0) + 1
         outputs.append({"n": asked["n"], "count": count})
-        states[key] = count
+        found.states[key] = count
         if "forget" in asked:
-            del states[key]
+            del found.states[key]
         if "outside" in asked:
             status = "refused" if asked["outside"] == "refuses" else "done"
             outputs.append({"effect": f"act-{asked['n']}", "status": status})
             if status == "done":
-                actions.add(f"act-{asked['n']}")
+                found.actions.add(f"act-{asked['n']}")
+    return found
+
+
+def committed_so_far(lab: Lab) -> dict[str, list[Any]]:
+    """The outputs by key.
+
+    Raises:
+        AssertionError: One is doubled or out of order, or there is an effect's result without the effect.
+    """
     found: dict[str, list[Any]] = {}
     for key, value in lab.committed(OUT):
         found.setdefault(key, []).append(value)
-    for key in expected | found:
-        assert found.get(key) == expected.get(key), f"outputs of {key}: {found.get(key)}, not {expected.get(key)}"
-    assert sorted(lab.committed(DEAD), key=str) == sorted(letters, key=str)
-    assert set(lab.outside.done) == actions
+    outputs = expected(lab).outputs
+    for key, values in found.items():
+        assert values == outputs.get(key, [])[: len(values)], f"outputs of {key}: {values}, not {outputs.get(key)}"
+    return found
+
+
+def verify(lab: Lab) -> None:
+    """Every input led to its outcome exactly once, in order per key, and everything that is kept agrees."""
+    wanted, found = expected(lab), committed_so_far(lab)
+    for key, values in wanted.outputs.items():
+        assert found.get(key) == values, f"outputs of {key}: {found.get(key)}, not {values}"
+    assert sorted(lab.committed(DEAD), key=str) == sorted(wanted.letters, key=str)
+    assert set(lab.outside.done) == wanted.actions
     kept = {key: int(entry.state) for key, entry in lab.folded().items() if entry.state is not None}
-    assert kept == states, f"state {kept}, not {states}"
+    assert kept == wanted.states, f"state {kept}, not {wanted.states}"
     assert not any(entry.effect for entry in lab.folded().values())
     assert not lab.loop.unhandled, lab.loop.unhandled

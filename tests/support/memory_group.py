@@ -145,7 +145,9 @@ class Group:
     def _ranges(self) -> dict[Member, set[Place]]:
         found: dict[Member, set[Place]] = {member: set() for member in self.members}
         for topic in sorted({topic for member in self.members for topic in member.topics}):
-            takers = sorted((member for member in self.members if topic in member.topics), key=lambda one: one.instance or one.id)
+            takers = sorted(
+                (member for member in self.members if topic in member.topics), key=lambda one: one.instance or one.id
+            )
             each, more = divmod(self._topics.get(topic, 0), len(takers))
             at = 0
             for number, member in enumerate(takers):
