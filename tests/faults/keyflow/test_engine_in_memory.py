@@ -27,9 +27,7 @@ _SEEDS: Final = 3_000 if LONG else 200
 pytestmark = pytest.mark.timeout(4 * 3600)
 
 
-def test_a_crash_in_the_recovery_from_a_crash_loses_and_doubles_nothing(
-    seed: int, tell: Callable[[str], None]
-) -> None:
+def test_a_crash_in_the_recovery_from_a_crash_loses_and_doubles_nothing(seed: int, tell: Callable[[str], None]) -> None:
     pairs = list(crashes_in_recovery(range(1, len(crashes()) + 1)))
     tried = try_all(random.Random(seed).sample(pairs, len(pairs) // _SHARE), seed)
     tell(f"faults: {tried} of {len(pairs)} crashes in a recovery")
