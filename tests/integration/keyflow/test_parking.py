@@ -18,7 +18,8 @@ from keyflow import (
     Tools,
 )
 from keyflow.parking import PARKED_NUMBER_HEADER, Parked, Turn
-from keyflow.redrive import Redrive, Returning, committed_records
+from keyflow.reading import committed_records
+from keyflow.redrive import Redrive, Returning
 from keyflow.rehearsal import rehearse, restored_key
 from keyflow_bench import Bench, run_until
 

@@ -11,7 +11,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from hypothesis import given
 from hypothesis import strategies as st
 from keyflow import ORIGIN_TOPIC_HEADER, FatalError
-from keyflow.redrive import Place, Redrive, Returning, held_back
+from keyflow.parking import Place, held_back
+from keyflow.redrive import Redrive, Returning
 from keyflow.work import Write
 
 

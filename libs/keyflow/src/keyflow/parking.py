@@ -7,6 +7,8 @@ with the last one the key is free again. Pure: what is known of a key stands in 
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -82,6 +84,43 @@ def with_number(headers: Headers, number: int | None) -> Headers:
     """The headers with this number and no other: only the engine gives numbers."""
     kept = tuple(header for header in headers if header[0] != PARKED_NUMBER_HEADER)
     return kept if number is None else (*kept, (PARKED_NUMBER_HEADER, b"%d" % number))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a letter of a parked key stands.
+
+    Attributes:
+        lane: Processor and key.
+        number: As it was given.
+    """
+
+    letter_id: str
+    lane: Hashable
+    number: int
+
+
+def held_back(going: Iterable[str], unsent: Iterable[Place]) -> dict[str, list[Place]]:
+    """Letters that would go before their turn, with those before them that neither went back nor go now.
+
+    Args:
+        going: Ids of the letters that are to go back.
+        unsent: Every numbered letter that did not go back yet, those included.
+    """
+    wanted = set(going)
+    lanes: dict[Hashable, list[Place]] = defaultdict(list)
+    for place in unsent:
+        lanes[place.lane].append(place)
+    held: dict[str, list[Place]] = {}
+    for lane in lanes.values():
+        staying: list[Place] = []
+        for place in sorted(lane, key=lambda place: place.number):
+            before = [other for other in staying if other.number < place.number]
+            if place.letter_id not in wanted:
+                staying.append(place)
+            elif before:
+                held[place.letter_id] = before
+    return held
 
 
 def check(processor: Processor[Any]) -> None:

@@ -6,13 +6,12 @@ entry and whatever else belongs to them are one transaction; the ledger, compact
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaException, Producer
 
 from keyflow.errors import FatalError
 from keyflow.kafka_errors import FENCED
@@ -21,7 +20,6 @@ from keyflow.types import Headers
 from keyflow.work import Write
 
 _BATCH: Final = 200
-_READ_AT_ONCE: Final = 500
 _TIMEOUT_SECONDS: Final = 30.0
 
 
@@ -141,86 +139,6 @@ class Redrive:
             "transaction.timeout.ms": 30_000,
             "message.max.bytes": 4_000_000,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a letter of a parked key stands.
-
-    Attributes:
-        lane: Processor and key.
-        number: As the engine gave it (`keyflow.parking`).
-    """
-
-    letter_id: str
-    lane: Hashable
-    number: int
-
-
-def held_back(going: Iterable[str], unsent: Iterable[Place]) -> dict[str, list[Place]]:
-    """Letters that would go before their turn, with those before them that neither went back nor go now.
-
-    Args:
-        going: Ids of the letters that are to go back.
-        unsent: Every numbered letter that did not go back yet, those included.
-    """
-    wanted = set(going)
-    lanes: dict[Hashable, list[Place]] = defaultdict(list)
-    for place in unsent:
-        lanes[place.lane].append(place)
-    held: dict[str, list[Place]] = {}
-    for lane in lanes.values():
-        staying: list[Place] = []
-        for place in sorted(lane, key=lambda place: place.number):
-            before = [other for other in staying if other.number < place.number]
-            if place.letter_id not in wanted:
-                staying.append(place)
-            elif before:
-                held[place.letter_id] = before
-    return held
-
-
-def committed_records(client: Mapping[str, Any], topic: str, *, remedy: str = "create it first") -> Iterator[Message]:
-    """Every committed record of a topic, up to its end as it is now; belongs to no group, commits nothing.
-
-    Args:
-        client: Librdkafka's settings: bootstrap.servers, security, a group.id.
-        topic: Which.
-        remedy: What to do when it does not exist.
-
-    Raises:
-        FatalError: Kafka cannot be reached, or the topic does not exist.
-    """
-    settings = {"enable.auto.commit": False, "isolation.level": "read_committed", "auto.offset.reset": "earliest"}
-    consumer = Consumer({**client, **settings})
-    try:
-        ends = _ends(consumer, topic, remedy)
-        consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
-        while ends:
-            for message in consumer.consume(_READ_AT_ONCE, 0.2):
-                if message.error() is not None:
-                    raise KafkaException(message.error())
-                yield message
-            for place in consumer.position([TopicPartition(topic, partition) for partition in ends]):
-                if place.offset >= ends[place.partition]:
-                    del ends[place.partition]
-    except KafkaException as error:
-        raise FatalError(f"{topic} cannot be read: {error.args[0].str()}") from error
-    finally:
-        consumer.close()
-
-
-def _ends(consumer: Consumer, topic: str, remedy: str) -> dict[int, int]:
-    """The end of every partition that holds something."""
-    found = consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic]
-    if found.error is not None:
-        raise FatalError(f"there is no topic {topic}: {remedy}")
-    ends: dict[int, int] = {}
-    for partition in found.partitions:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_SECONDS)
-        if high > low:
-            ends[partition] = high
-    return ends
 
 
 @contextmanager

@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from keyflow import ORIGIN_TOPIC_HEADER, Headers
-from keyflow.parking import number_in
-from keyflow.redrive import Place, held_back
+from keyflow.parking import Place, held_back, number_in
 from pydantic import BaseModel, ConfigDict
 
 from floodgate.events import DeadLetter

@@ -7,7 +7,7 @@ from typing import Final
 
 from confluent_kafka import Message
 from keyflow.errors import FatalError, KeyflowError, PoisonMessageError
-from keyflow.redrive import committed_records
+from keyflow.reading import committed_records
 from pydantic import ValidationError
 
 from floodgate.deadletters.decisions import LedgerEntry

@@ -1,0 +1,56 @@
+"""Reads a topic from its beginning to its end as it is now, outside of any group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from keyflow.errors import FatalError
+
+_READ_AT_ONCE: Final = 500
+_TIMEOUT_SECONDS: Final = 30.0
+
+
+def committed_records(client: Mapping[str, Any], topic: str, *, remedy: str = "create it first") -> Iterator[Message]:
+    """Every committed record of a topic, up to its end as it is now; belongs to no group, commits nothing.
+
+    Args:
+        client: Librdkafka's settings: bootstrap.servers, security, a group.id.
+        topic: Which.
+        remedy: What to do when it does not exist.
+
+    Raises:
+        FatalError: Kafka cannot be reached, or the topic does not exist.
+    """
+    settings = {"enable.auto.commit": False, "isolation.level": "read_committed", "auto.offset.reset": "earliest"}
+    consumer = Consumer({**client, **settings})
+    try:
+        ends = _ends(consumer, topic, remedy)
+        consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
+        while ends:
+            for message in consumer.consume(_READ_AT_ONCE, 0.2):
+                if message.error() is not None:
+                    raise KafkaException(message.error())
+                yield message
+            for place in consumer.position([TopicPartition(topic, partition) for partition in ends]):
+                if place.offset >= ends[place.partition]:
+                    del ends[place.partition]
+    except KafkaException as error:
+        raise FatalError(f"{topic} cannot be read: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+
+
+def _ends(consumer: Consumer, topic: str, remedy: str) -> dict[int, int]:
+    """The end of every partition that holds something."""
+    found = consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic]
+    if found.error is not None:
+        raise FatalError(f"there is no topic {topic}: {remedy}")
+    ends: dict[int, int] = {}
+    for partition in found.partitions:
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_SECONDS)
+        if high > low:
+            ends[partition] = high
+    return ends
