@@ -243,6 +243,26 @@ async def test_an_expired_effect_is_not_done_late() -> None:
     assert [result.status for result in handler.results] == ["expired"]
 
 
+@pytest.mark.parametrize("ending", [{}, PoisonMessageError("no")])
+async def test_whether_effects_can_be_done_is_watched_and_a_refusal_is_an_answer(ending: Any) -> None:
+    failed: list[bool] = []
+
+    async def pay(_: PendingEffect) -> Mapping[str, Any]:
+        failed.append(runner.effects_breaker.all_failed)
+        if len(failed) < 3:
+            raise RetryableError("busy")
+        if isinstance(ending, Exception):
+            raise ending
+        return {}
+
+    subject = processor(Scripted(Outcome()), effects={"pay": pay})
+    runner = RecordRunner(subject, 1000, lambda: NOW_MS, Backoff(0.0001, 0.001))
+    await runner.run(restored(Effect("pay", "key-1", {})), Table(STATE), lambda _: None)
+    assert failed == [False, True, True]
+    assert not runner.effects_breaker.all_failed
+    assert not runner.breaker.all_failed
+
+
 async def test_a_refused_effect_comes_back_as_refused_and_a_retried_one_as_maybe_repeated() -> None:
     tries: list[bool] = []
 

@@ -121,6 +121,18 @@ def test_one_record_that_fails_again_and_again_is_an_outage_too_and_a_success_en
     assert rig.status.stalled_seconds() == 130.0
 
 
+def test_effects_that_cannot_be_done_are_an_outage_until_one_is(rig: Rig) -> None:
+    effects = CircuitBreaker()
+    rig.status = Status("test", rig.breaker, rig.clock, effects=effects)
+    rig.status.in_flight = 1
+    effects.failed(rig.clock.now)
+    rig.watch(600, BEHIND)
+    assert (rig.status.outage, rig.status.stalled_seconds()) == (True, 0.0)
+    effects.succeeded(rig.clock.now)
+    rig.watch(9, BEHIND)
+    assert (rig.status.outage, rig.status.stalled_seconds()) == (False, 9.0)
+
+
 def test_commit_times_are_counted_by_class(rig: Rig) -> None:
     for seconds in (0.001, 0.005, 0.03, 60.0):
         rig.status.committed(seconds)

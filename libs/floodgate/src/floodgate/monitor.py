@@ -28,6 +28,7 @@ _GAUGES: Final[dict[str, tuple[str, Callable[[Status], float]]]] = {
         "Age of the oldest record that was fetched and is not finished, by its Kafka timestamp.",
         lambda status: status.lag.oldest_seconds,
     ),
+    "outage": ("1 while what the handlers or the effects call is down.", lambda status: status.outage),
     "stalled_seconds": (
         "Time with work, fetched or not, and without a commit; outages not counted.",
         lambda status: status.stalled_seconds(),

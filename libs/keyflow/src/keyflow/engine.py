@@ -84,7 +84,7 @@ class Engine(Generic[S]):
         self._runner = RecordRunner(processor, config.max_message_bytes, clock_ms, Backoff(), breaker=breaker)
         self._pace = Pace(config.commit_interval_seconds, time.monotonic())
         self._housekept = time.monotonic()
-        self.status = Status(processor.name, breaker)
+        self.status = Status(processor.name, breaker, effects=self._runner.effects_breaker)
 
     def stop(self) -> None:
         """Asks the engine to finish what is in flight and leave; safe to call more than once."""

@@ -60,6 +60,8 @@ class RecordRunner(Generic[S]):
         self._monotonic = monotonic
         self._last_success = monotonic()
         self.breaker = breaker or CircuitBreaker()
+        # Watches only: effects are decided already, and each keeps trying by itself.
+        self.effects_breaker = CircuitBreaker()
 
     async def run(self, item: Item, table: Table[S] | None, deliver: Deliver) -> None:
         """Delivers the item's outcomes in order, each committed before its effect runs.
@@ -280,10 +282,12 @@ class RecordRunner(Generic[S]):
             try:
                 value: Mapping[str, Any] = await function(pending)
             except PoisonMessageError as error:
+                self.effects_breaker.succeeded(self._monotonic())
                 return EffectResult(effect, "refused", {"error": error.reason}, pending.maybe_repeated)
             except FatalError:
                 raise
             except (RetryableError, OutageError) as error:
+                self.effects_breaker.failed(self._monotonic())
                 asked = error.retry_after_seconds if isinstance(error, RetryableError) else None
                 delay = self._backoff.delay_seconds(attempt, asked)
                 spent = delay >= budget.left_seconds()
@@ -298,6 +302,7 @@ class RecordRunner(Generic[S]):
                 return EffectResult(effect, "failed", {"error": where(error)}, pending.maybe_repeated)
             else:
                 self._last_success = self._monotonic()
+                self.effects_breaker.succeeded(self._last_success)
                 return EffectResult(effect, "done", value, pending.maybe_repeated)
 
 

@@ -23,7 +23,12 @@ class Status:
     """Figures of one engine, written by its loop and read by anyone."""
 
     def __init__(
-        self, name: str, breaker: CircuitBreaker | None = None, monotonic: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        breaker: CircuitBreaker | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        effects: CircuitBreaker | None = None,
     ) -> None:
         self.name = name
         self.assigned = 0
@@ -37,6 +42,7 @@ class Status:
         self.commit_seconds = 0.0
         self.commit_classes = [0] * (len(COMMIT_BOUNDS_SECONDS) + 1)
         self._breaker = breaker
+        self._watched_breakers = [each for each in (breaker, effects) if each is not None]
         self._monotonic = monotonic
         self._last_progress = monotonic()
 
@@ -44,6 +50,12 @@ class Status:
     def breaker_state(self) -> BreakerState:
         """What the breaker does with a call that comes now."""
         return BreakerState.CLOSED if self._breaker is None else self._breaker.state(self._monotonic())
+
+    @property
+    def outage(self) -> bool:
+        """Whether what the handlers or the effects call is down, as far as this engine can tell."""
+        # A single record that fails again and again is too little to open a breaker.
+        return any(breaker.is_open or breaker.all_failed for breaker in self._watched_breakers)
 
     @property
     def outages(self) -> int:
@@ -83,6 +95,4 @@ class Status:
     @property
     def _excused(self) -> bool:
         # A record whose effect runs is finished and in flight.
-        idle = self.buffered == 0 and self.in_flight == 0 and not self.lag.behind
-        # A single record that fails again and again is too little to open the breaker.
-        return idle or (self._breaker is not None and (self._breaker.is_open or self._breaker.all_failed))
+        return self.outage or (self.buffered == 0 and self.in_flight == 0 and not self.lag.behind)
