@@ -32,9 +32,12 @@ class Broker:
     def __init__(self, servers: str) -> None:
         self.servers = servers
         self.run = uuid4().hex[:8]
-        self._admin = AdminClient({"bootstrap.servers": servers, **QUIET})
+        self._admin = self._new_admin()
         self.partitions: dict[str, int] = {}
         self._numbers = itertools.count()
+
+    def _new_admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.servers, **QUIET})
 
     def create(self, *names: str, partitions: int = PARTITIONS) -> list[str]:
         """Creates topics and returns their full names."""
@@ -44,6 +47,8 @@ class Broker:
             future.result(_TIMEOUT_SECONDS)
         # What the broker says of them now may not be known everywhere in it yet.
         self.partitions.update(dict.fromkeys(full, partitions))
+        for name in full:
+            self.committed_ends(name)
         return full
 
     def delete(self, *full: str) -> None:
@@ -96,10 +101,19 @@ class Broker:
         """By partition, how far a read-committed reader could read now."""
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         spec = {TopicPartition(topic, number): latest for number in range(self.partitions[topic])}
-        futures = self._admin.list_offsets(
-            spec, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_TIMEOUT_SECONDS
-        )
-        return {where.partition: future.result().offset for where, future in futures.items()}
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        while True:
+            futures = self._admin.list_offsets(
+                spec, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_TIMEOUT_SECONDS
+            )
+            try:
+                return {where.partition: future.result().offset for where, future in futures.items()}
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+                # A new topic's leaders are not known at once, and the client goes on to believe that there are none.
+                time.sleep(0.05)
+                self._admin = self._new_admin()
 
 
 class CommittedReader:

@@ -108,7 +108,8 @@ def _assemble(folder: Path) -> None:
 
 def _interpreter(minimum: tuple[int, int]) -> str:
     if sys.version_info >= minimum:
-        return sys.executable
+        # The one behind our own environment: the same for every checkout of the repository.
+        return str(getattr(sys, "_base_executable", sys.executable))
     names = [f"python3.{minor}" for minor in range(minimum[1], minimum[1] + 3)]
     found = [path for name in names if (path := shutil.which(name))]
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"

@@ -86,6 +86,7 @@ class LatencyWorkload:
             "contender": peer.name,
             "guarantee": peer.guarantee,
             "records": len(ages),
+            "of_records": count,
             "records_per_second": None,
             "ratio_to_ideal": None,
             "p50_ms": ages[len(ages) // 2],

@@ -48,14 +48,18 @@ class Table:
             f"**{self.title}**\n",
             "| " + " | ".join(title for _, title, _ in columns) + " |",
             "|" + "---|" * len(columns),
-            *("| " + " | ".join(_cell(row.get(name), form) for name, _, form in columns) + " |" for row in self.rows),
+            *("| " + " | ".join(_cell(row, name, form) for name, _, form in columns) + " |" for row in self.rows),
         ]
         absent = [f"{row['contender']}: not run: {row['not_run']}" for row in self.rows if "not_run" in row]
         return "\n".join([*lines, *(["", *(f"- {line}" for line in absent)] if absent else []), ""])
 
 
-def _cell(value: Any, form: str) -> str:
-    return "–" if value is None else format(value, form)
+def _cell(row: Row, name: str, form: str) -> str:
+    value = row.get(name)
+    if value is None:
+        return "–"
+    cut_off = name == "records" and value < row.get("of_records", 0)
+    return format(value, form) + (f" of {row['of_records']:,}" if cut_off else "")
 
 
 def figures(tables: Sequence[Table], about: dict[str, Any]) -> dict[str, Any]:

@@ -140,7 +140,7 @@ ROSTER: Final[tuple[Peer, ...]] = (
     Peer(
         "faststream",
         "at most once, no order",
-        "confluent broker, max_workers as in flight (it acknowledges first), no_confirm, linger 5 ms",
+        "aiokafka broker, max_workers as in flight (it acknowledges first), no validation, no_confirm, linger 5 ms",
         frozenset({*_MODEL, "overhead"}),
         _python("faststream"),
     ),

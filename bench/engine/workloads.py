@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Final
 
+from confluent_kafka import KafkaException
+
 from bench.engine.broker import Broker
 from bench.engine.data import Data
 from bench.engine.measure import Limits, Measured, Run
@@ -101,7 +103,7 @@ class Comparison:
                 self._say(f"{peer.name}, round {number + 1} of {self._workload.rounds}")
                 try:
                     figures[peer.name].append(run.measure(peer, self._workload.limits))
-                except ContenderError as error:
+                except (ContenderError, KafkaException) as error:
                     failed[peer.name] = str(error)
         if not self._workload.waits and figures.get(LIMIT):
             self._ideal_rate = median(one.records / one.seconds for one in figures[LIMIT])
@@ -112,7 +114,7 @@ class Comparison:
                 self._say(peer.name)
                 try:
                     yield self._row(peer, [run.measure(peer, self._workload.limits)])
-                except ContenderError as error:
+                except (ContenderError, KafkaException) as error:
                     yield not_run(peer, str(error))
 
     def _row(self, peer: Peer, rounds: list[Measured]) -> Row:
@@ -124,6 +126,7 @@ class Comparison:
             "contender": peer.name,
             "guarantee": peer.guarantee,
             "records": rounds[0].records,
+            "of_records": self._workload.count,
             "records_per_second": rate,
             "rounds_records_per_second": rates,
             "ratio_to_ideal": rate / self._ideal_rate if self._ideal_rate else None,
