@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,6 +137,8 @@ def rehearse_letter(
     index are made. The letter stays where it is, and the ledger does not know of it.
     """
     configure_logging("dlq")
+    # What the engine would log of a dead letter or a retry has not happened.
+    logging.getLogger("keyflow").setLevel(logging.CRITICAL)
     letters, redriver = _open()
     letter = _one(letters.all(), event_id)
     corrected = None if value is None else _corrected([letter], value, everything=False)
