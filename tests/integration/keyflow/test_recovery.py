@@ -92,6 +92,32 @@ async def test_an_idle_engine_leaves_no_lag_behind_transaction_markers(bench: Be
     assert finished(engine) == 36
 
 
+async def test_an_aborted_transaction_of_another_leaves_no_lag(bench: Bench) -> None:
+    producer = Producer({"bootstrap.servers": bench.servers, "transactional.id": f"upstream-{bench.run}"})
+    producer.init_transactions(20)
+
+    def write(number: int) -> None:
+        producer.begin_transaction()
+        for key in range(12):
+            producer.produce(bench.topic("in"), key=f"key-{key}", value=b'{"n": %d}' % number)
+        assert producer.flush(20) == 0
+
+    write(0)
+    producer.commit_transaction(20)
+    engine = Engine(bench.processor(Counting(bench.topic("out"))), bench.config())
+    running = asyncio.create_task(engine.run())
+    await eventually(lambda: finished(engine) == 12, "what was committed is handled")
+    topic = bench.topic("in")
+    await eventually(lambda: engine.status.lag.offsets == {topic: 0}, "nothing is left")
+    write(1)
+    await eventually(lambda: engine.status.lag.offsets == {topic: 12}, "an open transaction counts: it may be work")
+    producer.abort_transaction(20)
+    await eventually(lambda: engine.status.lag.offsets == {topic: 0}, "an aborted one does not")
+    engine.stop()
+    await running
+    assert finished(engine) == 12
+
+
 async def test_the_lag_is_known_while_a_record_is_held_up_and_is_gone_afterwards(bench: Bench) -> None:
     bench.fill(numbered(40, 20))
     release = asyncio.Event()

@@ -64,6 +64,7 @@ class Dependency:
     calls_at_once: int = 1_000_000
     calls_per_minute: float = 60_000_000.0
     mean_seconds: float = 0.5
+    uses_tokens: int = 0
     outage: tuple[float, float] = (0.0, 0.0)
     under_way: int = 0
     answered: list[float] = field(default_factory=list)
@@ -82,7 +83,7 @@ class Dependency:
         await asyncio.sleep(self.mean_seconds * self._random.lognormvariate(-0.125, 0.5))
         self.under_way -= 1
         self.answered.append(asyncio.get_running_loop().time())
-        return Ended()
+        return Ended(tokens=self.uses_tokens)
 
     def _refuses(self, now: float) -> bool:
         per_second = self.calls_per_minute / 60
@@ -101,14 +102,19 @@ class Dependency:
         return throttled / (throttled + sum(since <= at < until for at in self.answered))
 
 
-def drive(dependency: Dependency, make: Callable[[Callable[[], float]], AdaptiveLimiter], seconds: float) -> None:
+def drive(
+    dependency: Dependency,
+    make: Callable[[Callable[[], float]], AdaptiveLimiter],
+    seconds: float,
+    reserves: int = 0,
+) -> None:
     """As many callers as ever want to, each trying again after a back-off when it was throttled."""
 
     async def caller(limiter: AdaptiveLimiter, until: float) -> None:
         loop = asyncio.get_running_loop()
         attempt = 0
         while loop.time() < until:
-            slot = await limiter.acquire(0)
+            slot = await limiter.acquire(reserves)
             ended = await dependency.call()
             limiter.release(slot, ended)
             attempt = attempt + 1 if ended.throttled else 0
@@ -149,6 +155,18 @@ def test_within_its_share_of_the_rate_it_is_hardly_ever_throttled_and_uses_it_al
     drive(dependency, lambda clock: AdaptiveLimiter(requests_per_minute=2_900, monotonic=clock), END)
     assert dependency.answered_per_second(SETTLED, END) >= 0.95 * 2_900 / 60
     assert dependency.throttled_share(SETTLED, END) == 0
+
+
+def test_it_uses_its_share_of_tokens_by_what_calls_really_use() -> None:
+    # 10 calls a second of 400 tokens, each reserving 1,000.
+    dependency = Dependency(uses_tokens=400)
+    drive(
+        dependency,
+        lambda clock: AdaptiveLimiter(tokens_per_minute=240_000, monotonic=clock),
+        END,
+        reserves=1_000,
+    )
+    assert 9.5 <= dependency.answered_per_second(SETTLED, END) <= 10.1
 
 
 @pytest.mark.parametrize("capacity", [10, 100])

@@ -16,7 +16,8 @@ class Lag:
 
     Attributes:
         offsets: By input topic, from the lowest unfinished offset to the end, over the partitions assigned here.
-            Finished records above an unfinished one count still, and so do transaction markers between them.
+            Finished records above an unfinished one count still, and so do markers between them and what others
+            have not committed yet.
         oldest_seconds: Age of the oldest record that was fetched and is not finished, by its Kafka timestamp; 0
             when there is none.
     """
