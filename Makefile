@@ -6,12 +6,12 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 ROOMS := libs/keyflow libs/floodgate libs/nlu services/ingest services/firewall services/agent services/summarizer \
-	services/delivery services/knowledge deploy/local deploy/demo
+	services/delivery services/knowledge deploy/local deploy/demo eval
 BIN := .venv/bin
 READY := .venv/.ready
 TYPED := $(addsuffix /src,$(ROOMS))
 
-.PHONY: help setup up down status demo test check lint types unit contract integration e2e faults format catalogue schemas lock clean
+.PHONY: help setup up down status demo test check lint types unit contract integration e2e faults format catalogue schemas eval lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
@@ -93,9 +93,13 @@ schemas: $(READY) ## Generate the models from the schemas, publish changed versi
 	@$(BIN)/floodgate schemas generate
 	@$(BIN)/floodgate schemas freeze
 
+eval: $(READY) ## Measure the project's own corpora against eval/baseline.json; UPDATE=1 renews it
+	@$(BIN)/floodgate eval gate --baseline eval/baseline.json $(if $(UPDATE),--update)
+
 lock: $(READY) ## Resolve every dependency anew and write requirements.lock with hashes
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url $(addprefix --no-emit-package ,keyflow floodgate floodgate-nlu floodgate-local) \
+		--no-emit-index-url $(addprefix --no-emit-package ,keyflow floodgate floodgate-nlu floodgate-local \
+			floodgate-firewall floodgate-summarizer) \
 		$(addsuffix /pyproject.toml,$(ROOMS)) --group pyproject.toml:dev -o requirements.lock
 	@echo "wrote requirements.lock: $$(grep -c '==' requirements.lock) packages"
 

@@ -9,13 +9,15 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 SERVICES = {path.name for path in (ROOT / "services").iterdir() if path.is_dir()}
-LOCAL = {"floodgate_local", "floodgate_demo"}
+LOCAL = {"floodgate_local", "floodgate_demo", "floodgate_eval"}
 FORBIDDEN = {
     "libs/keyflow": SERVICES | LOCAL | {"floodgate", "floodgate_nlu"},
     "libs/floodgate": SERVICES | LOCAL | {"floodgate_nlu"},
     "libs/nlu": SERVICES | LOCAL | {"floodgate", "keyflow"},
-    "deploy/local": SERVICES | {"floodgate_demo"},
-    "deploy/demo": SERVICES,
+    "deploy/local": SERVICES | {"floodgate_demo", "floodgate_eval"},
+    "deploy/demo": SERVICES | {"floodgate_eval"},
+    # The evaluation runs the code of the two services that it measures, and of no other.
+    "eval": (SERVICES - {"firewall", "summarizer"}) | {"floodgate_demo"},
     **{f"services/{name}": (SERVICES - {name}) | LOCAL for name in SERVICES},
 }
 IMPURE = {"confluent_kafka", "boto3", "botocore", "httpx", "opensearchpy", "time", "random"}

@@ -1,0 +1,159 @@
+"""`floodgate eval`: what the services decide, measured through their own code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import structlog
+import typer
+from floodgate.settings import CatalogueSettings, load
+from typer.core import TyperCommand
+
+from floodgate_eval.evaluate import Request, evaluate
+from floodgate_eval.rows import Task
+from floodgate_eval.view import show
+
+app = typer.Typer(
+    help="Measure what the services decide, through their own code, against any model.", no_args_is_help=True
+)
+
+_MANY: Final = frozenset({"--test", "--examples", "--corpus"})
+_WARNING: Final = 30
+
+
+class ManyFiles(TyperCommand):
+    """Lets `--test` and its like take several files after one another, as a shell expands them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give every further file its own option before click sees them."""
+        return super().parse_args(ctx, spread(args))
+
+
+def spread(arguments: Sequence[str]) -> list[str]:
+    """`--test a b` as `--test a --test b`."""
+    spread_out: list[str] = []
+    option, taken = "", 0
+    for argument in arguments:
+        if argument.startswith("-"):
+            option, taken = (argument if argument in _MANY else ""), 0
+        elif option:
+            taken += 1
+            if taken > 1:
+                spread_out.append(option)
+        spread_out.append(argument)
+    return spread_out
+
+
+Test = Annotated[list[Path], typer.Option("--test", help="JSON Lines file(s) to be measured on.")]
+Examples = Annotated[
+    list[Path] | None,
+    typer.Option("--examples", help='{"text", "intent"} rows that make a temporary catalogue; else the own one.'),
+]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the result here; else to standard output.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write a report with plots here.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="A seeded sample of at most so many rows.")]
+Shots = Annotated[int | None, typer.Option(min=1, help="At most so many examples a label and language, seeded.")]
+Seed = Annotated[int, typer.Option(help="Of the samples.")]
+Endpoint = Annotated[
+    str, typer.Option(help="local (starts and stops the local server), aws, or the address of a Bedrock endpoint.")
+]
+Model = Annotated[str | None, typer.Option(help="Model or inference profile, in place of the configured one.")]
+Concurrency = Annotated[int, typer.Option(min=1, max=256, help="Calls in flight.")]
+Repeats = Annotated[int, typer.Option(min=1, max=20, help="Ask a sample of the rows so often: do the answers agree?")]
+Declared = Annotated[
+    bool, typer.Option("--declared-language", help="Give each row's lang as the one that the channel declares.")
+]
+OwnCatalogue = Annotated[
+    Path | None, typer.Option("--catalogue", help="The own catalogue (default: FLOODGATE_CATALOGUE_DIR, ./catalogue).")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+
+_ABOUT: Final[dict[Task, str]] = {
+    Task.INTENT: "Which category a message belongs to, and whether any does.",
+    Task.MATCH: "Whether a message belongs to the path that was chosen.",
+    Task.INJECTION: "Whether a message gives orders to the system.",
+    Task.SENTIMENT: "The customer's sentiment in the feature record.",
+    Task.URGENCY: "Whether a message has to be seen by a human at once.",
+    Task.PRIVACY: "Whether personal data is masked, and nothing else is.",
+    Task.SUMMARY: "Summaries against those of people, and what they say without support.",
+}
+_EPILOGS: Final[dict[Task, str]] = {
+    Task.INTENT: "floodgate eval intent --test test.jsonl --examples train.jsonl --shots 10 --json out.json",
+    Task.MATCH: "floodgate eval match --test pairs.jsonl --examples train.jsonl --limit 1000 --html out.html",
+    Task.INJECTION: "floodgate eval injection --test attacks.jsonl benign.jsonl --json out.json",
+    Task.SENTIMENT: "floodgate eval sentiment --test de.jsonl fr.jsonl --repeats 5",
+    Task.URGENCY: "floodgate eval urgency --test urgent.jsonl --examples train.jsonl --json out.json",
+    Task.PRIVACY: "floodgate eval privacy --test spans.jsonl --declared-language",
+    Task.SUMMARY: "MAX_USD=1 floodgate eval summary --test talks.jsonl --endpoint aws --model eu.amazon.nova-pro-v1:0",
+}
+
+
+def _command(task: Task) -> Callable[..., None]:
+    def command(  # noqa: PLR0917 - typer reads the options off the signature
+        test: Test,
+        examples: Examples = None,
+        json_file: Json = None,
+        html: Html = None,
+        limit: Limit = None,
+        shots: Shots = None,
+        seed: Seed = 20261122,
+        endpoint: Endpoint = "local",
+        model: Model = None,
+        concurrency: Concurrency = 8,
+        repeats: Repeats = 1,
+        declared_language: Declared = False,
+        catalogue: OwnCatalogue = None,
+        quiet: Quiet = False,
+    ) -> None:
+        _calm_logs()
+        request = Request(
+            task=task, test=tuple(test), examples=tuple(examples or ()), limit=limit, shots=shots, seed=seed,
+            endpoint=endpoint, model_id=model, concurrency=concurrency, repeats=repeats,
+            declared=declared_language, catalogue_dir=catalogue or load(CatalogueSettings).dir, quiet=quiet,
+        )  # fmt: skip
+        result = asyncio.run(evaluate(request, say=lambda line: _say(line, quiet=quiet)))
+        _hand_out(result, json_file, html, quiet=quiet)
+
+    command.__doc__ = _ABOUT[task]
+    return command
+
+
+for _task in Task:
+    app.command(_task.value, cls=ManyFiles, epilog=f"Example: {_EPILOGS[_task]}")(_command(_task))
+
+
+def _hand_out(result: dict[str, Any], json_file: Path | None, html: Path | None, *, quiet: bool) -> None:
+    text = json.dumps(result, ensure_ascii=False, indent=2) + "\n"
+    if json_file is None:
+        typer.echo(text, nl=False)
+    else:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(text, encoding="utf-8")
+    if not quiet:
+        show(result)
+    if html is not None:
+        from floodgate_eval.report import write_report  # noqa: PLC0415 - only where one is asked for
+
+        write_report(html, [result])
+    if result["stopped"]:
+        _say(f"stopped early, so the figures are over {result['n']} rows: {result['stopped']}", quiet=False)
+        raise typer.Exit(1)
+
+
+def _say(line: str, *, quiet: bool) -> None:
+    if not quiet:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+
+def _calm_logs() -> None:
+    """Only what needs attention, on standard error: standard output may be the result."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(_WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,122 @@
+"""One evaluation from files to figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from floodgate.catalogue import Catalogue, load_catalogue
+from keyflow import FatalError
+
+from floodgate_eval.catalogues import Measured, own_catalogue, temporary_catalogue
+from floodgate_eval.endpoint import LOCAL, model_at
+from floodgate_eval.results import result_of
+from floodgate_eval.rows import OUT_OF_SCOPE, ROW_MODELS, IntentRow, MatchRow, Row, Task, UrgencyRow, read_rows
+from floodgate_eval.sampling import SEED, held_out, sample, shots
+from floodgate_eval.tasks import Plan, ask
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to measure, and how.
+
+    Attributes:
+        catalogue_dir: The own catalogue; with examples only its urgency rules, languages and templates count.
+    """
+
+    task: Task
+    test: tuple[Path, ...]
+    examples: tuple[Path, ...] = ()
+    limit: int | None = None
+    shots: int | None = None
+    seed: int = SEED
+    endpoint: str = LOCAL
+    model_id: str | None = None
+    concurrency: int = 8
+    repeats: int = 1
+    declared: bool = False
+    catalogue_dir: Path = Path("catalogue")
+    quiet: bool = False
+
+
+async def evaluate(request: Request, *, say: Callable[[str], None]) -> dict[str, Any]:
+    """Run one evaluation.
+
+    Raises:
+        FatalError: A file, a setting or the endpoint cannot be used.
+        CatalogueError: The own catalogue cannot be used.
+    """
+    rows = read_rows(request.test, ROW_MODELS[request.task])
+    examples = read_rows(request.examples, IntentRow) if request.examples else []
+    examples = shots(examples, request.shots, request.seed)
+    rows, left_out = held_out(rows, examples)
+    if left_out:
+        say(f"{left_out} rows are examples and are left out of the test")
+    if not rows:
+        raise FatalError("every row of the test is an example: name other files, or fewer examples with --shots")
+    rows = sample(rows, request.limit, request.seed)
+    measured = _measured(request, rows, examples)
+    if measured.without_examples:
+        named = ", ".join(measured.without_examples[:5])
+        say(f"{len(measured.without_examples)} labels have no examples, only their names: {named}")
+    plan = Plan(request.concurrency, request.repeats, request.declared, request.quiet, free=request.endpoint == LOCAL)
+    shown = None if measured.temporary else request.catalogue_dir
+    with model_at(
+        request.endpoint, measured, catalogue_dir=shown, model_id=request.model_id,
+        concurrency=request.concurrency, say=say,
+    ) as model:  # fmt: skip
+        asked = await ask(request.task, rows, measured, model, plan)
+    return result_of(request.task, asked, _about(request, measured, len(examples)))
+
+
+def _measured(request: Request, rows: Sequence[Row], examples: Sequence[IntentRow]) -> Measured:
+    directory = request.catalogue_dir
+    if examples:
+        return temporary_catalogue(examples, _labels(rows), base=_base(directory))
+    measured = own_catalogue(directory)
+    _check_labels(request, rows, measured)
+    return measured
+
+
+def _base(directory: Path) -> Catalogue | None:
+    return load_catalogue(directory) if directory.is_dir() else None
+
+
+def _labels(rows: Sequence[Row]) -> list[str]:
+    """Labels that rows name as chosen: they are categories, with or without examples."""
+    return [row.chosen_category for row in rows if isinstance(row, (MatchRow, UrgencyRow)) and row.chosen_category]
+
+
+def _check_labels(request: Request, rows: Sequence[Row], measured: Measured) -> None:
+    named = [row.intent for row in rows if isinstance(row, IntentRow)]
+    if request.task is Task.MATCH:
+        named = _labels(rows)
+    known = {*measured.ids, OUT_OF_SCOPE, *(path.id for path in measured.catalogue.paths)}
+    unknown = sorted({label for label in named if label not in known})
+    if unknown:
+        raise FatalError(
+            f"{', '.join(map(str, request.test))}: {unknown[0]!r} (and {len(unknown) - 1} more) is no category of "
+            f"{request.catalogue_dir}: give the categories' examples with --examples FILE"
+        )
+
+
+def _about(request: Request, measured: Measured, examples: int) -> dict[str, Any]:
+    return {
+        "endpoint": request.endpoint,
+        "catalogue": {
+            "version": measured.catalogue.version,
+            "temporary": measured.temporary,
+            "categories": len(measured.catalogue.categories),
+            "examples": examples,
+        },
+        "test": [str(path) for path in request.test],
+        "settings": {
+            "limit": request.limit,
+            "shots": request.shots,
+            "seed": request.seed,
+            "concurrency": request.concurrency,
+            "declared_language": request.declared,
+        },
+    }

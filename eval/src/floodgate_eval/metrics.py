@@ -1,0 +1,169 @@
+"""Figures over labels and scores, with their uncertainty. Pure; every random draw is seeded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Interval = tuple[float, float]
+
+_Z_95: Final = 1.959963984540054
+_RESAMPLES: Final = 400
+_SEED: Final = 20261122
+_BINS: Final = 10
+_ROC_POINTS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A value with its 95 % interval."""
+
+    value: float
+    interval: Interval
+
+
+def wilson(hits: int, n: int) -> Interval:
+    """Wilson's 95 % interval of a proportion; (0, 1) where nothing was seen."""
+    if n == 0:
+        return (0.0, 1.0)
+    share = hits / n
+    spread = _Z_95**2 / n
+    centre = (share + spread / 2) / (1 + spread)
+    half = _Z_95 * np.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
+    return (max(0.0, float(centre - half)), min(1.0, float(centre + half)))
+
+
+def proportion(hits: Sequence[bool] | Bools) -> Figure | None:
+    """A share of hits; None of nothing."""
+    n = len(hits)
+    if n == 0:
+        return None
+    count = int(np.sum(np.asarray(hits, dtype=bool)))
+    return Figure(count / n, wilson(count, n))
+
+
+def bootstrap(measure: Callable[[NDArray[np.int64]], float | None], n: int) -> Figure | None:
+    """A figure over rows, with the percentile interval of seeded resamples.
+
+    Args:
+        measure: The figure of the rows with these positions; None where it cannot be told.
+        n: How many rows there are.
+    """
+    value = measure(np.arange(n)) if n else None
+    if value is None:
+        return None
+    draw = np.random.default_rng(_SEED)
+    drawn = [measure(draw.integers(0, n, n)) for _ in range(_RESAMPLES)]
+    known = [one for one in drawn if one is not None]
+    if not known:
+        return Figure(value, (value, value))
+    low, high = np.quantile(known, (0.025, 0.975))
+    return Figure(value, (float(low), float(high)))
+
+
+def macro_f1(predicted: NDArray[Any], truth: NDArray[Any]) -> float | None:
+    """Mean F1 over the labels that occur in the truth."""
+    labels = np.unique(truth)
+    if len(labels) == 0:
+        return None
+    scores = []
+    for label in labels:
+        is_predicted, is_true = predicted == label, truth == label
+        hits = int(np.sum(is_predicted & is_true))
+        scores.append(2 * hits / int(np.sum(is_predicted) + np.sum(is_true)))
+    return float(np.mean(scores))
+
+
+def auroc(scores: Floats, positive: Bools) -> float | None:
+    """The probability that a positive scores above a negative, ties counted half; None without both kinds."""
+    positives, n = int(np.sum(positive)), len(scores)
+    if positives in {0, n}:
+        return None
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    mean_rank = last - (counts - 1) / 2.0
+    ranks = mean_rank[inverse]
+    above = float(np.sum(ranks[positive])) - positives * (positives + 1) / 2.0
+    return above / (positives * (n - positives))
+
+
+def recall_at_false_alarms(scores: Floats, positive: Bools, rate: float) -> float | None:
+    """The largest share of positives above a threshold that at most this share of negatives passes.
+
+    Rows of one score pass together: a detector that answers in two values has but two thresholds.
+    """
+    negatives = np.sort(scores[~positive])[::-1]
+    positives = scores[positive]
+    if len(negatives) == 0 or len(positives) == 0:
+        return None
+    allowed = int(np.floor(rate * len(negatives) + 1e-9))
+    if allowed >= len(negatives):
+        return 1.0
+    # Strictly above the first negative that may not pass.
+    return float(np.mean(positives > negatives[allowed]))
+
+
+def calibration_error(confidence: Floats, correct: Bools) -> float | None:
+    """Expected calibration error over ten equal bins."""
+    n = len(confidence)
+    if n == 0:
+        return None
+    return float(sum(b["n"] * abs(b["confidence"] - b["accuracy"]) for b in reliability(confidence, correct)) / n)
+
+
+def reliability(confidence: Floats, correct: Bools) -> list[dict[str, Any]]:
+    """Per bin of stated confidence: how many, the mean confidence, and how often it was right."""
+    placed = np.minimum((np.clip(confidence, 0.0, 1.0) * _BINS).astype(int), _BINS - 1)
+    return [
+        {
+            "n": int(np.sum(placed == number)),
+            "confidence": float(np.mean(confidence[placed == number])),
+            "accuracy": float(np.mean(correct[placed == number])),
+        }
+        for number in range(_BINS)
+        if np.any(placed == number)
+    ]
+
+
+def roc(scores: Floats, positive: Bools) -> list[list[float]]:
+    """(false alarms, recall) at the thresholds, at most sixty of them, from (0, 0) to (1, 1)."""
+    if not np.any(positive) or np.all(positive):
+        return []
+    points = [[0.0, 0.0]]
+    for threshold in np.unique(scores)[::-1]:
+        passed = scores >= threshold
+        points.append([float(np.mean(passed[~positive])), float(np.mean(passed[positive]))])
+    step = max(1, -(-len(points) // _ROC_POINTS))
+    return [*points[:-1:step], points[-1]]
+
+
+def confusions(predicted: Sequence[str], truth: Sequence[str], most: int = 12) -> list[dict[str, Any]]:
+    """The mistakes made most often, with the share of the true label's rows that they are."""
+    of_label = Counter(truth)
+    wrong = Counter((t, p) for t, p in zip(truth, predicted, strict=True) if t != p)
+    return [
+        {"truth": t, "predicted": p, "n": n, "share": n / of_label[t]}
+        for (t, p), n in sorted(wrong.items(), key=lambda pair: (-pair[1], pair[0]))[:most]
+    ]
+
+
+def agreement(answers: Sequence[Sequence[str]]) -> float | None:
+    """The share of rows to which every repeat gave the same answer."""
+    if not answers:
+        return None
+    return sum(len(set(given)) == 1 for given in answers) / len(answers)
+
+
+def percentiles_ms(seconds: Sequence[float]) -> dict[str, float]:
+    """Median and 95th percentile in milliseconds."""
+    if not seconds:
+        return {}
+    low, high = np.quantile(np.asarray(seconds) * 1000.0, (0.5, 0.95))
+    return {"p50": round(float(low), 3), "p95": round(float(high), 3)}

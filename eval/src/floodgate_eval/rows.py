@@ -1,0 +1,221 @@
+"""Rows of JSON Lines files, one model per task. A bad row is one line that names file, line and remedy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+from keyflow import FatalError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, field_validator, model_validator
+
+UNDETERMINED: Final = "und"
+OUT_OF_SCOPE: Final = "oos"
+_LABELS: Final = {"attack": 1, "injection": 1, "benign": 0, "ordinary": 0, "1": 1, "0": 0}
+_ROLES: Final = {"user": "customer", "client": "customer", "assistant": "agent", "admin": "agent", "note": "system"}
+_KINDS: Final = {
+    "e_mail": "email", "email_address": "email", "mail": "email", "phone_number": "phone", "telephone": "phone",
+    "tel": "phone", "credit_card": "card", "card_number": "card", "payment_card": "card", "nationalid": "national_id",
+    "national_identifier": "national_id", "id_number": "national_id", "ssn": "national_id", "bsn": "national_id",
+    "person": "name", "person_name": "name",
+}  # fmt: skip
+
+
+class Task(StrEnum):
+    """What can be measured."""
+
+    INTENT = "intent"
+    MATCH = "match"
+    INJECTION = "injection"
+    SENTIMENT = "sentiment"
+    URGENCY = "urgency"
+    PRIVACY = "privacy"
+    SUMMARY = "summary"
+
+
+class Row(BaseModel):
+    """What every row may say. Other members are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    lang: str | None = None
+    country: str | None = None
+
+    @property
+    def group(self) -> str:
+        """Language that the row is counted under."""
+        return self.lang or UNDETERMINED
+
+    @property
+    def words(self) -> str:
+        """The text, for samples and for what must not be tested."""
+        return str(getattr(self, "text", ""))
+
+
+class TextRow(Row):
+    """A row with one message."""
+
+    text: str
+
+
+class IntentRow(TextRow):
+    """A message and its category; also an example of the category."""
+
+    intent: str = Field(min_length=1)
+
+
+class MatchRow(TextRow):
+    """A message, the category whose path was chosen, and whether it belongs there."""
+
+    chosen_category: str = Field(min_length=1)
+    match: StrictBool
+
+
+class InjectionRow(TextRow):
+    """A message and whether it attacks: 1 or 0."""
+
+    label: Literal[0, 1]
+
+    @field_validator("label", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        return _LABELS.get(value.strip().lower(), value) if isinstance(value, str) else int(value or 0)
+
+
+class SentimentRow(TextRow):
+    """A message and its writer's sentiment."""
+
+    sentiment: Literal["positive", "neutral", "negative"]
+
+
+class UrgencyRow(TextRow):
+    """A message and whether it is urgent; `kind` names the reason."""
+
+    urgent: StrictBool
+    chosen_category: str | None = None
+    kind: str | None = None
+
+
+class SpanRow(BaseModel):
+    """Half-open range of characters that is personal data."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    start: int = Field(ge=0)
+    end: int
+    kind: str
+
+    @field_validator("kind")
+    @classmethod
+    def _usual(cls, value: str) -> str:
+        plain = value.strip().lower().replace("-", "_").replace(" ", "_")
+        return _KINDS.get(plain, plain)
+
+
+class PrivacyRow(TextRow):
+    """A message and the personal data in it."""
+
+    spans: tuple[SpanRow, ...]
+
+    @model_validator(mode="after")
+    def _inside(self) -> PrivacyRow:
+        for span in self.spans:
+            if not span.start < span.end <= len(self.text):
+                raise ValueError(
+                    f"the span {span.start} to {span.end} is not inside the text of {len(self.text)} characters; "
+                    "count characters (code points) from 0, the end not included"
+                )
+        return self
+
+
+class TurnRow(BaseModel):
+    """One turn of a conversation."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    role: Literal["customer", "agent", "bot", "system"]
+    text: str
+
+    @field_validator("role", mode="before")
+    @classmethod
+    def _usual(cls, value: Any) -> Any:
+        plain = value.strip().lower() if isinstance(value, str) else value
+        return _ROLES.get(plain, plain)
+
+
+class SummaryRow(Row):
+    """A conversation and what people made of it."""
+
+    turns: tuple[TurnRow, ...] = Field(min_length=1)
+    reference_summaries: tuple[str, ...] = Field(min_length=1)
+
+    @property
+    def words(self) -> str:
+        return "\n".join(turn.text for turn in self.turns)
+
+
+ROW_MODELS: Final[dict[Task, type[Row]]] = {
+    Task.INTENT: IntentRow,
+    Task.MATCH: MatchRow,
+    Task.INJECTION: InjectionRow,
+    Task.SENTIMENT: SentimentRow,
+    Task.URGENCY: UrgencyRow,
+    Task.PRIVACY: PrivacyRow,
+    Task.SUMMARY: SummaryRow,
+}
+_SHAPES: Final = {
+    IntentRow: '{"text": "…", "intent": "…"}',
+    MatchRow: '{"text": "…", "chosen_category": "…", "match": true}',
+    InjectionRow: '{"text": "…", "label": 1}',
+    SentimentRow: '{"text": "…", "sentiment": "negative", "lang": "en"}',
+    UrgencyRow: '{"text": "…", "lang": "en", "chosen_category": "…", "urgent": true, "kind": "…"}',
+    PrivacyRow: '{"text": "…", "lang": "en", "spans": [{"start": 0, "end": 9, "kind": "email"}]}',
+    SummaryRow: '{"turns": [{"role": "customer", "text": "…"}], "reference_summaries": ["…"]}',
+}
+
+R = TypeVar("R", bound=Row)
+
+
+def read_rows(paths: Sequence[Path], model: type[R]) -> list[R]:
+    """The rows of some files, in order.
+
+    Raises:
+        FatalError: A file cannot be read or holds no row, or a row is wrong: file, line, what, and the remedy.
+    """
+    rows = [row for path in paths for row in _read(path, model)]
+    if not rows:
+        named = ", ".join(str(path) for path in paths)
+        raise FatalError(f"{named}: no rows; write one JSON object per line: {_SHAPES[model]}")
+    return rows
+
+
+def _read(path: Path, model: type[R]) -> Iterator[R]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise FatalError(f"{path}: {error.strerror}; name a JSON Lines file") from error
+    except UnicodeDecodeError as error:
+        raise FatalError(f"{path}: is not UTF-8; save it as UTF-8") from error
+    # Only line feeds end a row: U+2028 and the like may stand inside a text.
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield _row(f"{path}:{number}", line, model)
+
+
+def _row(place: str, line: str, model: type[R]) -> R:
+    shape = _SHAPES[model]
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise FatalError(f"{place}: is not JSON ({error}); write one object per line: {shape}") from error
+    if not isinstance(value, dict):
+        raise FatalError(f"{place}: is not an object; write {shape}")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        member = ".".join(str(part) for part in first["loc"])
+        what = "is missing" if first["type"] == "missing" else str(first["msg"]).removeprefix("Value error, ")
+        raise FatalError(f"{place}: {member + ': ' if member else ''}{what}; write {shape}") from error
