@@ -36,10 +36,10 @@ class Bench:
         for future in admin.create_topics(new).values():
             future.result()
 
-    def fill(self, records: list[tuple[str, bytes]]) -> None:
+    def fill(self, records: list[tuple[str, bytes]], name: str = "in") -> None:
         producer = Producer({"bootstrap.servers": self.servers, "partitioner": "murmur2_random"})
         for key, value in records:
-            producer.produce(self.topic("in"), key=key, value=value)
+            producer.produce(self.topic(name), key=key, value=value)
         assert producer.flush(20) == 0
 
     def config(self, **extra: Any) -> EngineConfig:
@@ -57,7 +57,9 @@ class Bench:
             **extra,
         )
 
-    def read(self, name: str, count: int, deadline_seconds: float = 30.0) -> list[tuple[str, Any]]:
+    def read(
+        self, name: str, count: int, deadline_seconds: float = 30.0, quiet_seconds: float = 1.0
+    ) -> list[tuple[str, Any]]:
         """Reads committed records until there are `count`, then makes sure that no more follow."""
         consumer = Consumer(
             {
@@ -76,7 +78,7 @@ class Bench:
                 assert message.error() is None
                 found.append(((message.key() or b"").decode(), json.loads(message.value() or b"null")))
             if len(found) >= count and quiet_until is None:
-                quiet_until = time.monotonic() + 1.0
+                quiet_until = time.monotonic() + quiet_seconds
         consumer.close()
         return found
 
