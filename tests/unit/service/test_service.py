@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from uuid import UUID
 
 import httpx
@@ -59,6 +60,13 @@ def test_a_dead_letter_keeps_the_record_as_it_stood() -> None:
 def test_the_same_failed_record_gives_the_same_dead_letter_id_and_another_service_another() -> None:
     ids = [DeadLetters(name, {})(FAILED).value.event_id for name in ("firewall", "firewall", "agent")]
     assert ids[0] == ids[1] != ids[2]
+
+
+def test_what_failed_without_a_record_of_its_own_is_told_apart_by_its_key() -> None:
+    failed = [replace(FAILED, offset=-1, timestamp_ms=0, raw_key=key, raw_value=None) for key in (b"a", b"b")]
+    first, second = [DeadLetters("agent", {})(each).value for each in failed]
+    assert first.event_id != second.event_id
+    assert (first.origin_offset, first.value) == (-1, None)
 
 
 def test_a_dead_letter_without_a_key_is_keyed_by_its_own_id() -> None:

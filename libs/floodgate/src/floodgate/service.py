@@ -143,9 +143,13 @@ class DeadLetters:
     def __call__(self, failed: FailedRecord) -> Emit:
         """The record to write to support.dead-letters, keyed as the original."""
         place = f"{failed.topic}/{failed.partition}/{failed.offset}/{failed.timestamp_ms}"
+        at_ms = now_ms()
+        if failed.offset < 0:
+            # What failed after an effect that a restart found pending is no record with a place of its own.
+            place += f"/{(failed.raw_key or b'').hex()}/{at_ms}"
         letter = DeadLetter(
             event_id=edge_event_id(f"dead-letter:{self._service}", place),
-            occurred_at=from_ms(now_ms()),
+            occurred_at=from_ms(at_ms),
             causation_id=_event_id(failed.headers),
             service=self._service,
             origin_topic=failed.topic,
