@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -42,6 +44,7 @@ RECORDS = 400
 KEYS = 40
 PARTITIONS = 2
 _HOUR_MS = 3_600_000
+AWAY_SECONDS = 14.0
 
 
 @dataclass
@@ -79,9 +82,9 @@ class Topics:
         consumer.close()
         return found
 
-    def fill(self, count: int) -> None:
+    def fill(self, count: int, first: int = 0) -> None:
         producer = Producer({"bootstrap.servers": self.servers, "partitioner": "murmur2_random"})
-        for number in range(count):
+        for number in range(first, first + count):
             producer.produce(self.name("in"), key=f"key-{number % KEYS}", value=json.dumps({"n": number}))
         assert producer.flush(60) == 0
 
@@ -161,6 +164,30 @@ def test_a_transaction_that_times_out_half_way_is_aborted_and_repeated(topics: T
     for key, value in outputs:
         counts.setdefault(key, []).append(value["count"])
     assert set(map(tuple, counts.values())) == {tuple(range(1, RECORDS // KEYS + 1))}
+
+
+def test_a_broker_that_is_away_for_longer_than_a_call_may_last_leaves_no_engine_waiting(
+    topics: Topics, copier: Copier, own_stack: Stack
+) -> None:
+    """The client library can wait for ever then; found by this suite, and worked around in `keyflow.config`."""
+    eventually(lambda: sum(topics.ends("out", "read_uncommitted")) > 0, copier.tail)
+    [kafka] = [status for status in own_stack.status() if status.name == "kafka"]
+    assert kafka.pid is not None
+    os.kill(kafka.pid, signal.SIGTERM)
+    try:
+        # What arrives in the meantime could not be written anyway; the fault is how long it lasts.
+        threading.Event().wait(AWAY_SECONDS)
+    finally:
+        own_stack.up()
+    topics.fill(RECORDS, first=RECORDS)
+
+    def finished() -> bool:
+        if copier.process.poll() is not None:
+            copier.start()  # as its supervisor would
+        return len(topics.committed("out")) >= 2 * RECORDS
+
+    eventually(finished, lambda: f"{len(topics.committed('out'))} of {2 * RECORDS}: {copier.tail()}", 120)
+    assert sorted(value["n"] for _, value in topics.committed("out")) == list(range(2 * RECORDS))
 
 
 class Jumping:

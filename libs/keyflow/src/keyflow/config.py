@@ -126,4 +126,8 @@ class EngineConfig:
             "message.max.bytes": self.max_message_bytes + 2 * DEAD_LETTER_ROOM_BYTES,
             # One transaction holds at most what is buffered, with its outputs; produce() waits beyond that.
             "queue.buffering.max.messages": 100_000,
+            # After a broker was away, librdkafka (2.16) can wait for ever for a group coordinator that it forgot, in
+            # send_offsets_to_transaction() and whatever its time-out (its issues 5456 and 5511), until any connection
+            # changes. Idle ones are closed, so that one does.
+            "connections.max.idle.ms": 10_000,
         }
