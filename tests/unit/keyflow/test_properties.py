@@ -60,10 +60,13 @@ class OffsetMap(RuleBasedStateMachine):
     @rule()
     def read_past_markers(self) -> None:
         # A consumer that has everything stands at the end of the log.
-        if self.log and self.fetched == self.log[-1] + 1 and self.tracker.advance(self.end):
+        if not self.log or self.fetched <= self.log[-1]:
+            return
+        if self.tracker.advance(self.end):
             place = self.tracker.preview()
             assert place == (self.end, "")
             self.place = place
+        assert self.open or self.place == (self.end, ""), "lag remains with nothing to do"
 
     @rule()
     def restart(self) -> None:
@@ -257,3 +260,19 @@ def test_after_throttling_the_limit_finds_its_way_up_again(rounds: int) -> None:
 
     asyncio.run(rounds_of_throttling_and_then_none())
     assert limiter.limit >= 48
+
+
+def test_records_that_were_finished_ahead_leave_no_lag_behind_a_restart() -> None:
+    before = OffsetTracker(0)
+    assert before.take(0)
+    assert before.take(1)
+    place = before.preview({1})
+    assert place is not None
+    after = OffsetTracker(place[0], decode(*place))
+    assert after.take(0)
+    assert after.preview({0}) == (1, encode(1, [(1, 1)]))
+    after.finish(0)
+    assert not after.take(1)
+    assert after.advance(2), "the map is still to be taken back"
+    assert after.preview() == (2, "")
+    assert not after.advance(2)

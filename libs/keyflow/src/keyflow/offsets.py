@@ -40,6 +40,8 @@ class OffsetTracker:
         self.start = start
         self._seen_to = start
         self._ahead = deque(finished)
+        # What was skipped stands in the committed map; with nothing left to do, nobody else would take it back.
+        self._skipped = False
         # Offsets come in rising order, and a dict keeps the order of insertion.
         self._open: dict[int, int] = {}
 
@@ -64,6 +66,7 @@ class OffsetTracker:
             return False
         self._seen_to = offset + 1
         if self._ahead and self._was_finished(offset):
+            self._skipped = True
             return False
         self._open[offset] = timestamp_ms
         return True
@@ -75,10 +78,13 @@ class OffsetTracker:
 
     def advance(self, position: int) -> bool:
         """Everything below `position` was fetched; whether that moves what would be committed."""
-        if position <= self._seen_to:
+        if position <= self._seen_to and not self._skipped:
             return False
-        self._seen_to = position
-        return not self._open
+        self._seen_to = max(position, self._seen_to)
+        if self._open:
+            return False
+        self._skipped = False
+        return True
 
     def finish(self, offset: int) -> None:
         """Notes that a record's outcome is committed."""
