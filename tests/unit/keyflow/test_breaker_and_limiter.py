@@ -120,7 +120,7 @@ def test_a_share_never_gives_more_than_its_rate_and_one_burst(steps: list[tuple[
     for pause, amount in steps:
         now += pause
         if share.wait_seconds(now) == 0.0:
-            share.take(amount)
+            share.take(amount, now)
             taken += amount
             largest = max(largest, amount)
     assert taken <= 10 * now + 20 + largest

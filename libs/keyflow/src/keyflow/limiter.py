@@ -117,17 +117,22 @@ class RateShare:
 
     def wait_seconds(self, now: float) -> float:
         """0 when something may be taken now; a larger debt is paid off before that."""
-        self._level = min(self._burst, self._level + (now - self._at) * self._per_second)
-        self._at = now
+        self._fill(now)
         return 0.0 if self._level > 0 else -self._level / self._per_second + 1e-3
 
-    def take(self, amount: float) -> None:
+    def take(self, amount: float, now: float) -> None:
         """Takes, into debt when the amount is larger than what is there."""
+        # First what came since: what overflowed until now must not be counted later.
+        self._fill(now)
         self._level -= amount
 
     def give_back(self, amount: float) -> None:
         """What was reserved and not used; negative when more was used."""
         self._level = min(self._burst, self._level + amount)
+
+    def _fill(self, now: float) -> None:
+        self._level = min(self._burst, self._level + (now - self._at) * self._per_second)
+        self._at = now
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,12 +217,13 @@ class AdaptiveLimiter:
         self._freed.set()
 
     def _taken(self, tokens: int) -> Slot:
+        now = self._monotonic()
         if self._requests is not None:
-            self._requests.take(1)
+            self._requests.take(1, now)
         if self._tokens is not None:
-            self._tokens.take(tokens)
+            self._tokens.take(tokens, now)
         self.in_flight += 1
-        return Slot(tokens, self._monotonic())
+        return Slot(tokens, now)
 
     async def _slot_free(self) -> None:
         while True:
