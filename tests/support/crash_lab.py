@@ -308,13 +308,15 @@ class Lab:
             lives.append(process)
             self.until(self.settled, process)
             if self.idle(process):
-                assert self.stop(process) is None
+                ended = self.stop(process)
+                assert ended is None, ended
                 break
             self.wait(process)
         before = len(self.handled), len(self.outside.calls)
         last = self.start(instance)
         self.pass_time(3.0)
-        assert self.stop(last) is None
+        ended = self.stop(last)
+        assert ended is None, ended
         assert before == (len(self.handled), len(self.outside.calls)), "a start after the end found something to do"
         return lives
 

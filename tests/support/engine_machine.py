@@ -146,8 +146,10 @@ class EngineMachine(RuleBasedStateMachine):
             for gate in self.lab.gates.values():
                 gate.set()
             self.lab.open_gates = True
-            for process in self.running.values():
-                self.lab.stop(process)
+            # Those whose slot was taken too: one that was frozen since before would take it back.
+            for process in self.lab.started:
+                if process.alive:
+                    self.lab.stop(process)
             self.lab.finish()
             verify(self.lab)
         finally:
