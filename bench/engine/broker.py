@@ -142,11 +142,13 @@ class CommittedReader:
         self._consumer.assign([TopicPartition(topic, number, 0) for number in range(broker.partitions[topic])])
 
     def read(self, quiet_seconds: float) -> None:
-        """Reads until every record was seen, or nothing came for a while."""
-        heard = time.monotonic()
-        while not self.judge.complete and time.monotonic() - heard < quiet_seconds:
+        """Reads until every record was seen, or nothing came for a while, or for a minute."""
+        began = heard = time.monotonic()
+        while not self.judge.complete and heard - began < _TIMEOUT_SECONDS:
             if self.take(0.05):
                 heard = time.monotonic()
+            elif time.monotonic() - heard > quiet_seconds:
+                return
 
     def take(self, timeout_seconds: float) -> int:
         """Reads what is there and returns how many records that were."""

@@ -120,12 +120,12 @@ class Run:
                     began, before = contender.wait_began(_START_SECONDS)
                     limits = replace(limits, patience_seconds=peer.patience_seconds)
                     samples, whole = self._watch(contender, reader, output, began, limits)
-                    if not whole:
-                        reader.bound = samples[-1].ends
-                        reader.read(1.0)
-                    if not reader.within:
-                        raise ContenderError(f"no output within {limits.seconds:.0f} s: {contender.last_line()}")
+                if not whole:
+                    reader.bound = samples[-1].ends
+                    reader.read(_AFTERWARDS_SECONDS * 2)
                 _read_rest(reader)
+                if not reader.within:
+                    raise ContenderError(f"no output within {limits.seconds:.0f} s: {contender.last_line()}")
                 return _result(reader, samples, whole, began, before)
         finally:
             reader.close()

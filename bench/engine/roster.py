@@ -71,10 +71,11 @@ def _quix(name: str, guarantee: str, interval: float, workloads: set[str], **pro
     return Peer(
         name,
         guarantee.replace("-", " "),
-        f"commit every {interval:g} s, murmur2, read committed{told}",
+        f"commit every {interval:g} s, poll {min(interval, 1.0):g} s, murmur2, read committed{told}",
         frozenset(workloads),
         _python("quix"),
-        {"guarantee": guarantee, "commit_interval": interval, "producer": producer},
+        # It looks at the clock between two polls.
+        {"guarantee": guarantee, "commit_interval": interval, "producer": producer, "poll_timeout": min(interval, 1.0)},
         slots=1,
         patience_seconds=3 + interval,
     )

@@ -21,6 +21,7 @@ def main(job: Job) -> None:
         commit_interval=job.options["commit_interval"],
         consumer_extra_config={"isolation.level": "read_committed"},
         producer_extra_config={"partitioner": "murmur2_random", **job.options.get("producer", {})},
+        consumer_poll_timeout=job.options.get("poll_timeout", 1.0),
         state_dir=f"{job.folder}/state",
         loglevel="WARNING",
         auto_create_topics=True,
