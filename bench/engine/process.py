@@ -102,7 +102,7 @@ class Contender:
             with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 times = member.cpu_times()
                 cpu += times.user + times.system + times.children_user + times.children_system
-                rss += _peak_mb(member)
+                rss += peak_mb(member)
         self._peak = max(self._peak, rss)
         return Usage(cpu, self._peak)
 
@@ -134,8 +134,8 @@ class Contender:
         self._listener.join(1)
 
 
-def _peak_mb(process: psutil.Process) -> float:
-    """The kernel's own high-water mark where it keeps one."""
+def peak_mb(process: psutil.Process) -> float:
+    """The kernel's own high-water mark where it keeps one; what getrusage says a process inherits from its parent."""
     with suppress(OSError, StopIteration):
         lines = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) / 1024

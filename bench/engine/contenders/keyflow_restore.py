@@ -8,9 +8,12 @@ import sys
 import time
 from typing import Final
 
+import psutil
 from keyflow import EngineConfig, StateSpec
 from keyflow.restore import restored
 from keyflow.table import Table
+
+from bench.engine.process import peak_mb
 
 _PARTITIONS: Final = 12
 
@@ -27,8 +30,7 @@ def main(servers: str, topic: str) -> None:
         "keys": sum(len(table) for table in tables.values()),
         "seconds": seconds,
         "cpu_seconds": usage.ru_utime + usage.ru_stime - cpu,
-        # Linux counts in KB, macOS in bytes.
-        "peak_rss_mb": usage.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024),
+        "peak_rss_mb": peak_mb(psutil.Process()),
     }
     print(json.dumps(figures))  # noqa: T201  # the protocol
 
