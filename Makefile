@@ -100,7 +100,7 @@ lock: $(READY) ## Resolve every dependency anew and write requirements.lock with
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url $(addprefix --no-emit-package ,keyflow floodgate floodgate-nlu floodgate-local \
 			floodgate-firewall floodgate-summarizer) \
-		$(addsuffix /pyproject.toml,$(ROOMS)) --group pyproject.toml:dev -o requirements.lock
+		$(addsuffix /pyproject.toml,$(ROOMS)) --all-extras --group pyproject.toml:dev -o requirements.lock
 	@echo "wrote requirements.lock: $$(grep -c '==' requirements.lock) packages"
 
 clean: down ## Stop the stack; remove the environment and the stack's state (the download cache stays)
