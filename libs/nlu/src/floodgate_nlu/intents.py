@@ -1,11 +1,11 @@
-"""Few-shot intent classification: kernel ridge regression over hashed text features.
+"""Few-shot intent classification: kernel ridge regression over hashed text features and sentence embeddings.
 
 The training set is small (tens of examples a label), so the closed form is exact and fast, and its leave-one-out
 scores come for free. They calibrate the probabilities, the scope and the "belongs to" threshold without holding
 examples back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from floodgate_nlu.hashing import FloatArray
+from floodgate_nlu.meanings import Embeddings, Meanings, shared_embeddings
 from floodgate_nlu.postings import Postings
 from floodgate_nlu.vectorizer import Vectorizer
-from floodgate_nlu.word_vectors import meanings_of
+from floodgate_nlu.word_vectors import word_meanings_of
 
 DoubleArray = NDArray[np.float64]
 
 MAX_EXAMPLES: Final = 5_000
-_RIDGE: Final = 1.0
+_RIDGE: Final = 0.3
 _KERNEL_OFFSET: Final = 0.1
 _TEMPERATURES: Final = tuple(float(t) for t in np.geomspace(0.01, 1.0, 40))
-_MEANING_SHARE: Final = 0.25
 _FALSE_ALARM_QUANTILE: Final = 0.03
 _SCOPE_QUANTILE: Final = 0.08
 _LEAST_SPREAD: Final = 0.02
@@ -46,8 +46,14 @@ class Prediction:
 class IntentModel:
     """A classifier trained once from examples; immutable and safe to share between threads."""
 
-    def __init__(self, examples: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self, examples: Sequence[tuple[str, str]], embeddings: Callable[[], Embeddings | None] = shared_embeddings
+    ) -> None:
         """Train on (text, label) pairs.
+
+        Args:
+            examples: What people say, and what it is about.
+            embeddings: Gives the sentence encoder; without one, the package's word vectors speak for meaning.
 
         Raises:
             ValueError: No examples were given.
@@ -58,16 +64,13 @@ class IntentModel:
         self.labels: Final = tuple(sorted({label for _, label in kept}))
         numbers = {label: number for number, label in enumerate(self.labels)}
         self._targets: NDArray[np.int64] = np.array([numbers[label] for _, label in kept], dtype=np.int64)
-        self._vectorizer = Vectorizer([text for text, _ in kept])
-        vectors = [self._vectorizer.transform(text) for text, _ in kept]
+        texts = [text for text, _ in kept]
+        self._vectorizer = Vectorizer(texts)
+        vectors = [self._vectorizer.transform(text) for text in texts]
         self._postings = Postings(vectors)
-        self._meanings = meanings_of([text for text, _ in kept])
-        gram = np.stack(
-            [
-                self._mixed(self._postings.products(vector), text)
-                for vector, (text, _) in zip(vectors, kept, strict=True)
-            ]
-        )
+        encoder = embeddings()
+        self._meanings = Meanings(encoder, texts) if encoder else word_meanings_of(texts)
+        gram = self._meanings.gram(self._postings.gram(vectors))
         self._prior = 1.0 / len(self.labels)
         held_out = self._fit(gram)
         self._temperature = _best_temperature(held_out, self._targets)
@@ -88,16 +91,9 @@ class IntentModel:
         held_out: DoubleArray = wanted - weights / np.diag(inverse)[:, None] + self._prior
         return held_out
 
-    def _mixed(self, surface: FloatArray, text: str) -> FloatArray:
-        """Similarity of surface and, where the examples' words have vectors, of meaning."""
-        if self._meanings is None:
-            return surface
-        near = self._meanings.near(text)
-        return np.asarray((1.0 - _MEANING_SHARE) * surface + _MEANING_SHARE * near, dtype=np.float32)
-
     def predict(self, text: str) -> Prediction:
         """Classify one text."""
-        similarities = self._mixed(self._postings.products(self._vectorizer.transform(text)), text)
+        similarities = self._meanings.mixed(self._postings.products(self._vectorizer.transform(text)), text)
         scores = (_kernel(similarities.astype(np.float64)) @ self._weights).astype(np.float64) + self._prior
         probabilities = _softmax(scores[None, :] / self._temperature)[0]
         nearest = np.zeros(len(self.labels))

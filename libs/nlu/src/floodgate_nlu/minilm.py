@@ -9,7 +9,6 @@ import mmap
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -27,6 +26,7 @@ _HEADS: Final = 12
 _LAYERS: Final = 6
 _EPSILON: Final = 1e-12
 _BATCH_PIECES: Final = 512
+_HEADER_BYTES: Final = 8
 _GELU: Final = 0.7978845608028654  # the square root of 2/π
 
 
@@ -156,15 +156,15 @@ def read_tensors(path: Path) -> dict[str, FloatArray]:
     """
     with path.open("rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    (size,) = struct.unpack_from("<Q", mapped)
-    if size > len(mapped):
+    size = struct.unpack_from("<Q", mapped)[0] if len(mapped) >= _HEADER_BYTES else len(mapped)
+    if size > len(mapped) - _HEADER_BYTES:
         raise ValueError(f"{path} is no safetensors file")
-    header = json.loads(mapped[8 : 8 + size])
+    header = json.loads(mapped[_HEADER_BYTES : _HEADER_BYTES + size])
     tensors: dict[str, FloatArray] = {}
     for name, entry in header.items():
         if entry.get("dtype") == "F32":
             first, last = entry["data_offsets"]
-            flat = np.frombuffer(mapped, dtype="<f4", count=(last - first) // 4, offset=8 + size + first)
+            flat = np.frombuffer(mapped, dtype="<f4", count=(last - first) // 4, offset=_HEADER_BYTES + size + first)
             tensors[name] = flat.reshape(entry["shape"])
     return tensors
 
@@ -185,4 +185,6 @@ def load_encoder() -> SentenceEncoder:
         vocabulary = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
         return SentenceEncoder(read_tensors(folder / "model.safetensors"), vocabulary)
     except (OSError, KeyError, ValueError) as error:
-        raise EncoderMissingError(f"the sentence encoder in {folder} cannot be used: {error!r}; reinstall it") from error
+        raise EncoderMissingError(
+            f"the sentence encoder in {folder} cannot be used: {error!r}; reinstall it"
+        ) from error

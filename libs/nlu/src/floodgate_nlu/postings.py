@@ -43,3 +43,7 @@ class Postings:
         picked = np.arange(total, dtype=np.int64) + shifts
         weights = self._values[picked] * np.repeat(vector.values[known], lengths)
         return np.bincount(self._rows[picked], weights=weights, minlength=self.size).astype(np.float32)
+
+    def gram(self, vectors: Sequence[SparseVector]) -> FloatArray:
+        """The inner product of each of `vectors` with every stored vector, a row per vector."""
+        return np.stack([self.products(vector) for vector in vectors])

@@ -16,6 +16,7 @@ from floodgate_nlu.resources import read_bytes
 
 ARTEFACT: Final = "word_vectors.npz"
 _COVERED: Final = 0.7
+_MEANING_SHARE: Final = 0.25
 _WINDOW: Final = 6
 _MIN_COUNT: Final = 4
 _SMOOTHING: Final = 0.75
@@ -65,7 +66,7 @@ class WordVectors:
         return buffer.getvalue()
 
 
-class Meanings:
+class WordMeanings:
     """Example texts by their word vectors, compared after their common direction is taken away."""
 
     def __init__(self, vectors: WordVectors, texts: Sequence[str]) -> None:
@@ -74,15 +75,35 @@ class Meanings:
         self._center: FloatArray = raw.mean(axis=0)
         self._rows: FloatArray = _unit(raw - self._center)
 
-    def near(self, text: str) -> FloatArray:
-        """The cosine of a text with every example."""
-        return np.asarray(self._rows @ _unit(self._vectors.of_text(text) - self._center), dtype=np.float32)
+    def gram(self, surface: FloatArray) -> FloatArray:
+        """The similarity of the examples with each other, from that of their surfaces."""
+        return _weighted(surface, self._rows @ self._rows.T)
+
+    def mixed(self, surface: FloatArray, text: str) -> FloatArray:
+        """The similarity of a text with every example, from that of their surfaces."""
+        return _weighted(surface, self._rows @ _unit(self._vectors.of_text(text) - self._center))
 
 
-def meanings_of(texts: Sequence[str]) -> Meanings | None:
-    """The texts' meanings, where the package ships vectors and they know the texts' words."""
+class NoMeanings:
+    """Only the surface counts."""
+
+    def gram(self, surface: FloatArray) -> FloatArray:
+        """The similarity as it is."""
+        return surface
+
+    def mixed(self, surface: FloatArray, text: str) -> FloatArray:
+        """The similarity as it is."""
+        return surface
+
+
+def word_meanings_of(texts: Sequence[str]) -> WordMeanings | NoMeanings:
+    """The texts' meanings by the words that the package ships vectors of, where it knows the texts' words."""
     vectors = shipped()
-    return Meanings(vectors, texts) if vectors is not None and vectors.covers(texts) else None
+    return WordMeanings(vectors, texts) if vectors is not None and vectors.covers(texts) else NoMeanings()
+
+
+def _weighted(surface: FloatArray, near: FloatArray) -> FloatArray:
+    return np.asarray((1.0 - _MEANING_SHARE) * surface + _MEANING_SHARE * near, dtype=np.float32)
 
 
 def _unit(rows: FloatArray) -> FloatArray:

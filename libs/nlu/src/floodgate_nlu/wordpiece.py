@@ -62,7 +62,7 @@ def _words(text: str) -> Iterator[str]:
             word.append(char)
             continue
         category = "Zs" if char in " \t\n\r" else unicodedata.category(char)
-        if category == "Mn" or category in {"Cc", "Cf", "Co", "Cn", "Cs"} and char not in "\t\n\r":
+        if category == "Mn" or (category in {"Cc", "Cf", "Co", "Cn", "Cs"} and char not in "\t\n\r"):
             continue
         alone = category.startswith("P") or _is_cjk(char) or (char.isascii() and not char.isspace())
         if not alone and category != "Zs":
