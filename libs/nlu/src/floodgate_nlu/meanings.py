@@ -13,9 +13,10 @@ from typing import Final
 
 import numpy as np
 
+from floodgate_nlu.embedding_store import EmbeddingStore, HalfArray, store_path
 from floodgate_nlu.hashing import FloatArray
 from floodgate_nlu.language import identify
-from floodgate_nlu.minilm import DIMENSIONS, EncoderMissingError, SentenceEncoder, load_encoder
+from floodgate_nlu.minilm import DIMENSIONS, PACKAGE, EncoderMissingError, SentenceEncoder, load_encoder
 
 ENGLISH_SHARE: Final = 0.65
 FOREIGN_SHARE: Final = 0.25
@@ -26,27 +27,47 @@ _logger: Final = logging.getLogger(__name__)
 
 
 class Embeddings:
-    """The encoder with a bounded memory of texts, for a changed catalogue repeats most of its examples."""
+    """The encoder with a bounded memory of texts, for a changed catalogue repeats most of its examples.
 
-    def __init__(self, encoder: SentenceEncoder) -> None:
+    Rows are halves, in memory as on disk, so that an answer does not depend on where a row came from.
+    """
+
+    def __init__(self, encoder: SentenceEncoder, store: EmbeddingStore | None = None) -> None:
         self._encoder = encoder
-        self._known: OrderedDict[str, FloatArray] = OrderedDict()
+        self._store = store
+        self._known: OrderedDict[str, HalfArray] = OrderedDict()
         self._lock = Lock()
 
     def of(self, texts: Sequence[str]) -> FloatArray:
         """One row of length one per text."""
+        return self._rows(texts, None)
+
+    def of_examples(self, texts: Sequence[str]) -> FloatArray:
+        """Like `of`, for the examples of a catalogue: their rows are kept on disk too."""
+        return self._rows(texts, self._store)
+
+    def _rows(self, texts: Sequence[str], store: EmbeddingStore | None) -> FloatArray:
+        if not texts:
+            return np.zeros((0, DIMENSIONS), dtype=np.float32)
         with self._lock:
             known = {text: self._known[text] for text in texts if text in self._known}
         fresh = [text for text in dict.fromkeys(texts) if text not in known]
         if fresh:
-            known |= dict(zip(fresh, self._encoder.encode(fresh), strict=True))
-            self._keep(fresh, known)
-        return np.stack([known[text] for text in texts]) if texts else np.zeros((0, DIMENSIONS), dtype=np.float32)
+            found = store.load(fresh) if store else {}
+            missing = [text for text in fresh if text not in found]
+            if missing:
+                computed = dict(zip(missing, self._encoder.encode(missing).astype(np.float16), strict=True))
+                found |= computed
+                if store:
+                    store.save(computed)
+            self._keep(found)
+            known |= found
+        return np.stack([known[text] for text in texts]).astype(np.float32)
 
-    def _keep(self, fresh: Sequence[str], known: Mapping[str, FloatArray]) -> None:
+    def _keep(self, rows: Mapping[str, HalfArray]) -> None:
         with self._lock:
-            for text in fresh:
-                self._known[text] = known[text].copy()
+            for text, row in rows.items():
+                self._known[text] = row.copy()
             while len(self._known) > _TEXTS_KEPT:
                 self._known.popitem(last=False)
 
@@ -55,7 +76,7 @@ class Embeddings:
 def shared_embeddings() -> Embeddings | None:
     """The process's encoder; None, said once, where its weights are not installed."""
     try:
-        return Embeddings(load_encoder())
+        return Embeddings(load_encoder(), EmbeddingStore(store_path(), PACKAGE))
     except EncoderMissingError as error:
         _logger.warning("nlu.encoder_missing: %s; hashed features and word vectors are used instead", error)
         return None
@@ -66,7 +87,7 @@ class Meanings:
 
     def __init__(self, embeddings: Embeddings, texts: Sequence[str]) -> None:
         self._embeddings = embeddings
-        raw = embeddings.of(texts)
+        raw = embeddings.of_examples(texts)
         languages = np.array([identify(text) for text in texts])
         self._center: FloatArray = raw.mean(axis=0)
         self._centers: dict[str, FloatArray] = {
