@@ -34,9 +34,14 @@ from support.virtual_time import VirtualLoop, virtual
 
 GROUP: Final = "group"
 IN: Final = "in"
+FACTS: Final = "facts"
+"""A followed topic: its records change the state alone, and what was written before an input is known to it."""
 OUT: Final = "out"
 DEAD: Final = "dead"
 STATE: Final = "state"
+
+_FACT: Final = 1_000_000
+"""A state counts inputs in its units and facts in these."""
 
 _PATIENCE_SECONDS: Final = 900.0
 _IDLE_SECONDS: Final = 1.5
@@ -198,12 +203,14 @@ class Lab:
     Args:
         partitions: Of every topic.
         seed: Of all chance in it.
+        followed: Whether there is a followed topic beside the input.
     """
 
-    def __init__(self, partitions: int = 2, seed: int = 0, **config: Any) -> None:
+    def __init__(self, partitions: int = 2, seed: int = 0, *, followed: bool = False, **config: Any) -> None:
         self.loop = VirtualLoop()
         self.broker = MemoryBroker(self.loop, seed)
-        for topic in (IN, OUT, DEAD, STATE):
+        self.topics = [IN, FACTS] if followed else [IN]
+        for topic in (*self.topics, OUT, DEAD, STATE):
             self.broker.create(topic, partitions)
         self.outside = Outside()
         self.config = config
@@ -217,6 +224,8 @@ class Lab:
         self.ttl_seconds: float | None = None
         self.clock_ahead_ms = 0
         self.inputs: list[tuple[tuple[int, int], str, bytes]] = []
+        self.facts: dict[str, list[int]] = {}
+        self.known: dict[int, int] = {}
 
     @contextmanager
     def open(self) -> Iterator[Lab]:
@@ -335,11 +344,21 @@ class Lab:
             data = value if isinstance(value, bytes) else json.dumps(value).encode()
             _, partition = self.broker.append(IN, key.encode(), data)
             place = partition, self.broker.logs[IN, partition].end - 1
+            if isinstance(value, dict):
+                self.known[value["n"]] = len(self.facts.get(key, ()))
             self.inputs.append((place, key, data))
+
+    def tell(self, key: str, number: int) -> None:
+        """Writes one record of the followed topic."""
+        self.broker.append(FACTS, key.encode(), json.dumps({"n": number}).encode())
+        self.facts.setdefault(key, []).append(number)
 
     def _processor(self, process: Process) -> Processor[int]:
         async def run_effect(pending: PendingEffect) -> Mapping[str, Any]:
             process.step("effect")
+            if pending.effect.payload.get("outside") == "takes long":
+                await asyncio.sleep(0.7)
+                process.step("effect", when="during")
             answer = self.outside.act(pending)
             process.step("effect", when="after")
             await asyncio.sleep(0)
@@ -347,7 +366,8 @@ class Lab:
 
         return Processor(
             name="lab",
-            inputs=[IN],
+            inputs=self.topics,
+            followed=self.topics[1:],
             handler=_Handler(self, process),
             decode=lambda _, data: json.loads(data),
             encode=lambda _, value: json.dumps(value).encode(),
@@ -387,12 +407,11 @@ class Lab:
         """What is not handled and committed yet."""
         stored = self.broker.offsets.get(GROUP, {})
         found: list[Any] = []
-        for partition in range(self.partitions):
-            log = self.broker.logs[IN, partition]
-            records = [offset for offset, _ in log.committed()]
-            offset, metadata = stored.get((IN, partition), (0, ""))
+        for place in ((topic, partition) for topic in self.topics for partition in range(self.partitions)):
+            records = [offset for offset, _ in self.broker.logs[place].committed()]
+            offset, metadata = stored.get(place, (0, ""))
             if (records and offset <= records[-1]) or metadata:
-                found.append((partition, offset, metadata))
+                found.append((place, offset, metadata))
         found += [key for key, entry in self.folded().items() if entry.effect is not None]
         return found
 
@@ -413,6 +432,9 @@ class _Handler:
         asked = record.value
         process.step("handle")
         lab.handled.append((record.key, asked["n"]))
+        if record.topic == FACTS:
+            await asyncio.sleep(0.01)
+            return Outcome([Emit(OUT, record.key, {"fact": asked["n"]})], (state or 0) + _FACT)
         running = f"{process.name} {record.key}"
         assert not lab.running[running], f"two records of {record.key} at once"
         lab.running[running] += 1
@@ -433,9 +455,8 @@ class _Handler:
             expires_at_ms = lab.now_ms() + asked["expires_ms"] if "expires_ms" in asked else None
             effect = Effect("act", f"act-{asked['n']}", {"outside": asked["outside"]}, expires_at_ms)
         process.step("handle", when="after")
-        return Outcome(
-            [Emit(OUT, record.key, {"n": asked["n"], "count": count})], None if "forget" in asked else count, effect
-        )
+        output = {"n": asked["n"], "count": count % _FACT, "facts": count // _FACT}
+        return Outcome([Emit(OUT, record.key, output)], None if "forget" in asked else count, effect)
 
     async def resume(self, result: EffectResult, key: str, state: int | None, tools: Tools) -> Outcome[int]:
         self._process.step("resume")
@@ -485,8 +506,16 @@ def committed_so_far(lab: Lab) -> dict[str, list[Any]]:
         AssertionError: One is doubled or out of order, or there is an effect's result without the effect.
     """
     found: dict[str, list[Any]] = {}
+    facts: dict[str, list[int]] = {}
     for key, value in lab.committed(OUT):
+        if "fact" in value:
+            facts.setdefault(key, []).append(value["fact"])
+            continue
+        known = value.pop("facts", None)
+        assert known is None or known >= lab.known[value["n"]], f"{key} {value} knows {known} facts only"
         found.setdefault(key, []).append(value)
+    for key, told in facts.items():
+        assert told == lab.facts[key][: len(told)], f"facts of {key}: {told}, not {lab.facts[key]}"
     outputs = expected(lab).outputs
     for key, values in found.items():
         assert values == outputs.get(key, [])[: len(values)], f"outputs of {key}: {values}, not {outputs.get(key)}"
@@ -500,6 +529,8 @@ def verify(lab: Lab) -> None:
         assert found.get(key) == values, f"outputs of {key}: {found.get(key)}, not {values}"
     assert sorted(lab.committed(DEAD), key=str) == sorted(wanted.letters, key=str)
     assert set(lab.outside.done) == wanted.actions
+    for key, told in lab.facts.items():
+        wanted.states[key] = wanted.states.get(key, 0) + len(told) * _FACT
     kept = {key: int(entry.state) for key, entry in lab.folded().items() if entry.state is not None}
     assert kept == wanted.states, f"state {kept}, not {wanted.states}"
     assert not any(entry.effect for entry in lab.folded().values())

@@ -29,7 +29,7 @@ SEED: Final = int(os.environ.get("FLOODGATE_FAULTS_SEED", "0"))
 """Of all that is left to chance; printed when something is found."""
 
 
-def run(faults: Sequence[Fault] = (), seed: int = SEED) -> list[Process]:
+def run(faults: Sequence[Fault] = (), seed: int = SEED, *, followed: bool = False) -> list[Process]:
     """One workload, one process after the other, each with its fault; the lives that it took.
 
     Raises:
@@ -38,9 +38,12 @@ def run(faults: Sequence[Fault] = (), seed: int = SEED) -> list[Process]:
     # What an engine logs about injected faults says nothing here, and costs a third of the time.
     logging.disable(logging.CRITICAL)
     try:
-        lab = Lab(partitions=2, seed=seed)
+        lab = Lab(2, seed, followed=followed)
         with lab.open():
-            lab.fill(WORK)
+            for number, (key, _) in enumerate(WORK if followed else ()):
+                lab.tell(key, number)
+            # Of a key that is forgotten the facts are too, and how many depends on which topic is read first.
+            lab.fill([work for work in WORK if not followed or work[0] != "dan"])
             lives = lab.finish(faults)
             verify(lab)
         return lives
@@ -48,14 +51,14 @@ def run(faults: Sequence[Fault] = (), seed: int = SEED) -> list[Process]:
         logging.disable(logging.NOTSET)
 
 
-def steps() -> list[str]:
+def steps(*, followed: bool = False) -> list[str]:
     """The steps of an undisturbed run, in order."""
-    return run()[0].steps
+    return run(followed=followed)[0].steps
 
 
-def crashes() -> list[tuple[Fault, ...]]:
+def crashes(*, followed: bool = False) -> list[tuple[Fault, ...]]:
     """A crash at every step."""
-    return [(Fault(number),) for number in range(1, len(steps()) + 1)]
+    return [(Fault(number),) for number in range(1, len(steps(followed=followed)) + 1)]
 
 
 def errors(kind: str) -> list[tuple[Fault, ...]]:
@@ -72,8 +75,10 @@ def errors(kind: str) -> list[tuple[Fault, ...]]:
 def crashes_in_recovery(every_first: Iterable[int]) -> Iterator[tuple[Fault, ...]]:
     """A crash at each of the given steps, then one at every step of the recovery from it."""
     for first in every_first:
-        for second in range(1, len(run([Fault(first)])[1].steps) + 1):
-            yield Fault(first), Fault(second)
+        # A crash while it stops, with everything done, needs no recovery.
+        for life in run([Fault(first)])[1:]:
+            for second in range(1, len(life.steps) + 1):
+                yield Fault(first), Fault(second)
 
 
 def some_crashes_in_recovery(count: int, chance: random.Random) -> list[tuple[Fault, ...]]:
@@ -82,7 +87,7 @@ def some_crashes_in_recovery(count: int, chance: random.Random) -> list[tuple[Fa
     return [tuple(Fault(chance.randint(1, number)) for _ in range(chance.choice((2, 2, 3)))) for _ in range(count)]
 
 
-def try_all(cases: Iterable[tuple[Fault, ...]], seed: int = SEED) -> int:
+def try_all(cases: Iterable[tuple[Fault, ...]], seed: int = SEED, *, followed: bool = False) -> int:
     """Runs every case; how many there were.
 
     Raises:
@@ -93,12 +98,12 @@ def try_all(cases: Iterable[tuple[Fault, ...]], seed: int = SEED) -> int:
     for faults in cases:
         count += 1
         try:
-            run(faults, seed)
+            run(faults, seed, followed=followed)
         except AssertionError as error:
             failed.append((faults, error))
     if failed:
         faults, first = failed[0]
-        known = steps()
+        known = steps(followed=followed)
         places = ", ".join(f"{fault.kind} at {fault.step} ({known[fault.step - 1]})" for fault in faults[:1])
         raise AssertionError(
             f"{len(failed)} of {count} fail, first {faults} ({places}), FLOODGATE_FAULTS_SEED={seed}: {first}"

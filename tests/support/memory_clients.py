@@ -390,6 +390,18 @@ class MemoryConsumer(_Client):
                 found.append(TopicPartition(*place, offset, metadata) if metadata else TopicPartition(*place, offset))
             return found
 
+    def offsets_for_times(self, partitions: list[TopicPartition], timeout: float = -1) -> list[TopicPartition]:
+        """Of times only the end (-1) and the beginning (-2)."""
+        with self._wire.call("offsets_for_times"):
+            return [
+                TopicPartition(
+                    place.topic,
+                    place.partition,
+                    self._end((place.topic, place.partition)) if place.offset == OFFSET_END else 0,
+                )
+                for place in partitions
+            ]
+
     def get_watermark_offsets(
         self, partition: TopicPartition, timeout: float = -1, cached: bool = False
     ) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from support.crash_lab import ERRORS, Fault, Lab, Process, verify
 _ROUNDS: Final = 12
 _SLOTS: Final = 3
 _KEYS: Final = 16
-_OUTSIDE: Final = ("fine", "busy", "loses its answer", "refuses")
+_OUTSIDE: Final = ("fine", "busy", "loses its answer", "refuses", "takes long")
 
 
 def records(chance: random.Random, first: int, count: int) -> list[tuple[str, Any]]:
@@ -38,10 +38,13 @@ def come_and_go(seed: int, **config: Any) -> None:
     logging.disable(logging.CRITICAL)
     try:
         chance = random.Random(seed)
-        lab = Lab(partitions=4, seed=seed, **{**_some_bounds(chance), **config})
+        followed = chance.random() < 0.5
+        lab = Lab(4, seed, followed=followed, **{**_some_bounds(chance), **config})
         with lab.open():
             slots: dict[int, list[Process]] = {slot: [] for slot in range(_SLOTS)}
-            for _ in range(_ROUNDS):
+            for number in range(_ROUNDS):
+                for fact in range(chance.randint(0, 4) if followed else 0):
+                    lab.tell(f"key-{chance.randrange(_KEYS)}", number * 10 + fact)
                 lab.fill(records(chance, len(lab.inputs), chance.randint(0, 15)))
                 slot = chance.randrange(_SLOTS)
                 _change(lab, str(slot), slots[slot], chance)

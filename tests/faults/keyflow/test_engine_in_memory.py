@@ -33,6 +33,10 @@ def test_a_crash_in_the_recovery_from_a_crash_loses_and_doubles_nothing(seed: in
     tell(f"faults: {tried} of {len(pairs)} crashes in a recovery")
 
 
+def test_a_crash_while_topics_are_followed_loses_and_doubles_nothing(seed: int) -> None:
+    try_all(crashes(followed=True), seed, followed=True)
+
+
 @pytest.mark.parametrize("kind", sorted(ERRORS))
 def test_an_error_and_then_a_crash_lose_and_double_nothing(kind: str, seed: int) -> None:
     chance = random.Random(seed)

@@ -49,6 +49,10 @@ def test_an_error_at_any_step_loses_and_doubles_nothing(kind: str) -> None:
     assert try_all(errors(kind)) > 0
 
 
+def test_a_crash_while_topics_are_followed_loses_and_doubles_nothing() -> None:
+    assert try_all(crashes(followed=True)[::4], followed=True) > 40
+
+
 def test_crashes_in_the_recovery_from_a_crash_lose_and_double_nothing() -> None:
     assert try_all(some_crashes_in_recovery(40, random.Random(SEED))) == 40
 
