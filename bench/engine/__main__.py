@@ -22,7 +22,7 @@ from floodgate_local.stack import Stack
 
 from bench.engine import restore
 from bench.engine.broker import Broker
-from bench.engine.environments import ROOT
+from bench.engine.environments import ROOT, versions
 from bench.engine.latency import LatencyWorkload
 from bench.engine.plot import svg
 from bench.engine.process import ContenderError
@@ -116,7 +116,7 @@ def about(args: Namespace) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "load_before": os.getloadavg()[0],
         "python": platform.python_version(),
-        "confluent_kafka": version("confluent-kafka"),
+        "versions": {"keyflow": [f"confluent-kafka=={version('confluent-kafka')}"], **versions()},
         "quick": args.quick,
         "ideal": "model-bound: every slot always busy, or the longest key one after the other, which those who keep no "
         "order may beat; overhead: the limit's loop in this run",
@@ -140,11 +140,20 @@ def arguments() -> Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="share of the records, to try the harness out")
     parser.add_argument("--json", type=Path, default=_FOLDER / "engine.json", help="tables and plot lie beside it")
     args = parser.parse_args()
-    for wanted, there in ((args.only, [peer.name for peer in ROSTER]), (args.workloads, _WORKLOADS)):
-        for name in wanted:
-            if name not in there:
-                parser.error(f"there is no {name!r}; known are {', '.join(there)}")
+    for name in args.only:
+        if not chosen_peers([name], quick=False):
+            parser.error(f"there is no {name!r}; known are {', '.join(peer.name for peer in ROSTER)}")
+    for name in args.workloads:
+        if name not in _WORKLOADS:
+            parser.error(f"there is no {name!r}; known are {', '.join(_WORKLOADS)}")
     return args
+
+
+def chosen_peers(only: Sequence[str], *, quick: bool) -> list[Peer]:
+    """Those that were named, variants included: "quix" is all that begin with it."""
+    if not only:
+        return [peer for peer in ROSTER if not quick or peer.name in (OURS, LIMIT)]
+    return [peer for peer in ROSTER if any(f"{peer.name}-".startswith(f"{name}-") for name in only)]
 
 
 def main() -> int:
@@ -152,8 +161,7 @@ def main() -> int:
     args = arguments()
     # What was started is stopped then, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    only = args.only or ([OURS, LIMIT] if args.quick else [])
-    peers = [peer for peer in ROSTER if not only or peer.name in only]
+    peers = chosen_peers(args.only, quick=args.quick)
     context, tables = about(args), []
     with kafka(args.kafka) as servers:
         broker = Broker(servers)

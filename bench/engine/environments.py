@@ -95,6 +95,24 @@ def java(source: str, say: Say) -> list[str]:
     return [str(java_executable()), *_JAVA_OPTIONS, "-cp", f"{folder / 'classes'}:{folder / 'lib'}/*", source]
 
 
+def versions() -> dict[str, list[str]]:
+    """By environment, the pinned versions that matter to a figure."""
+    named = (
+        "quixstreams",
+        "faust-streaming",
+        "faststream",
+        "pyrallel-consumer",
+        "aiokafka",
+        "confluent-kafka",
+        "fastavro",
+    )
+    found = {"java": [*_JARS]}
+    for file in sorted((CONTENDERS / "requirements").glob("*.txt")):
+        pins = file.read_text(encoding="utf-8").splitlines()
+        found[file.stem] = [pin for pin in pins if pin.partition("==")[0] in named]
+    return found
+
+
 def _assemble(folder: Path) -> None:
     fetcher = JgoFetcher()
     context = fetcher.context(cache_folder() / "maven")

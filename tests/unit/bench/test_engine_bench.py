@@ -8,8 +8,10 @@ from statistics import median
 
 import pytest
 
+from bench.engine.__main__ import chosen_peers, faults_of_ours
 from bench.engine.codec import SCHEMA, decode, encode
 from bench.engine.data import Data
+from bench.engine.environments import CONTENDERS, versions
 from bench.engine.judge import Judge, Verdict
 from bench.engine.measure import Limits, cut_off
 from bench.engine.plot import svg
@@ -92,3 +94,30 @@ def test_the_picture_shows_who_is_out_of_order() -> None:
 def test_every_contender_has_a_name_of_its_own_and_a_workload() -> None:
     assert len({peer.name for peer in ROSTER}) == len(ROSTER)
     assert all(peer.workloads and peer.settings for peer in ROSTER)
+
+
+def test_a_name_chooses_its_variants_too_and_quick_runs_ours_and_the_limit_alone() -> None:
+    assert [peer.name for peer in chosen_peers([], quick=True)] == ["keyflow", "limit"]
+    assert chosen_peers([], quick=False) == list(ROSTER)
+    assert [peer.name for peer in chosen_peers(["keyflow", "quix-eos"], quick=False)] == [
+        "keyflow",
+        "quix-eos",
+        "quix-eos-100ms",
+        "quix-eos-default",
+    ]
+    assert chosen_peers(["quix-e"], quick=False) == []
+
+
+def test_the_run_fails_when_ours_does_wrong_or_does_not_run_and_not_when_a_peer_does() -> None:
+    clean = {"order_violations": 0, "duplicates": 0, "lost": None}
+    ours, peer = {"contender": OURS, **clean}, {"contender": "asyncio", **clean, "order_violations": 7}
+    assert faults_of_ours([Table("overhead", "Overhead", [ours, peer])]) == []
+    assert faults_of_ours([Table("overhead", "Overhead", [{**ours, "lost": 2}, peer])]) == ["overhead: 2 lost"]
+    assert faults_of_ours([Table("overhead", "Overhead", [not_run(ROSTER[0], "it broke")])])
+
+
+def test_every_python_environment_is_pinned_exactly() -> None:
+    for name, pins in versions().items():
+        assert pins, name
+    for file in (CONTENDERS / "requirements").glob("*.txt"):
+        assert all("==" in line for line in file.read_text(encoding="utf-8").splitlines())
