@@ -118,6 +118,8 @@ class RecordRunner(Generic[S]):
                 return self._outcomes.finished(item, outcome, table, _FIRST_ATTEMPT)
             except PoisonMessageError as poison:
                 error = poison
+            except RetryableError:
+                pass  # `go_on` encodes it again
         return Begun(budget, Attempts(1), record, call, waits_for, outcome, error)
 
     async def go_on(self, begun: Begun[S], item: Item, table: Table[S] | None, deliver: Deliver) -> None:
@@ -129,21 +131,35 @@ class RecordRunner(Generic[S]):
         attempts = begun.attempts
         try:
             if item.effect is None:
-                outcome = await self._handle(begun, table)
+                outcome = await self._handle(begun, item, table)
             else:
                 pending = PendingEffect(item.effect, item.key, maybe_repeated=True)
                 outcome = await self._resume(await self._run_effect(pending), item, table, attempts)
             while outcome.effect is not None:
-                committed = deliver(self._outcomes.finished(item, outcome, table, attempts))
+                committed = deliver(await self._encoded(item, outcome, table, attempts))
                 attempts.decided = True
                 if committed is not None:
                     await committed
                 result = await self._run_effect(PendingEffect(outcome.effect, item.key))
                 outcome = await self._resume(result, item, table, attempts)
-            finished = self._outcomes.finished(item, outcome, table, attempts)
+            finished = await self._encoded(item, outcome, table, attempts)
         except PoisonMessageError as error:
             finished = self._outcomes.dead_letter(item, begun.record, error, table, attempts)
         deliver(finished)
+
+    async def _encoded(self, item: Item, outcome: Outcome[S], table: Table[S] | None, attempts: Attempts) -> Finished:
+        count = 0
+        while True:
+            try:
+                return self._outcomes.finished(item, outcome, table, attempts)
+            except RetryableError as error:
+                # What was decided stays so: its encoding alone waits, for a schema registry say.
+                count += 1
+                log.warning(
+                    "keyflow.encode_retry processor=%s attempt=%d reason=%s", self._processor.name, count, error
+                )
+                with resting():
+                    await asyncio.sleep(self._backoff.delay_seconds(count, error.retry_after_seconds))
 
     def _decode(self, item: Item) -> Record:
         key, data = item.key, item.raw_value
@@ -163,10 +179,10 @@ class RecordRunner(Generic[S]):
 
     # Handling
 
-    async def _handle(self, begun: Begun[S], table: Table[S] | None) -> Outcome[S]:
+    async def _handle(self, begun: Begun[S], item: Item, table: Table[S] | None) -> Outcome[S]:
         while True:
             try:
-                outcome = await self._attempt(begun, table)
+                outcome = await self._attempt(begun, item, table)
             except (RetryableError, OutageError, TimeoutError) as error:
                 self.breaker.failed(self._monotonic())
                 fallen_back = await self._after_failure(error, begun, table)
@@ -180,22 +196,23 @@ class RecordRunner(Generic[S]):
                 self._worked(self._monotonic())
                 return outcome
 
-    async def _attempt(self, begun: Begun[S], table: Table[S] | None) -> Outcome[S]:
+    async def _attempt(self, begun: Begun[S], item: Item, table: Table[S] | None) -> Outcome[S]:
         """What the attempt in `begin` came to, the rest of it, or another one."""
         call, error, outcome, begun.call, begun.error = begun.call, begun.error, begun.outcome, None, None
         if error is not None:
             raise error
         if outcome is not None:
             return outcome
-        budget, attempts, record = begun.budget, begun.attempts, begun.record
+        budget, attempts = begun.budget, begun.attempts
         if call is not None:
             return await rest_within(_attempt_seconds(budget), call, begun.waits_for)
-        assert record is not None
         attempts.count += 1
         if self.breaker.is_open and self._processor.fallback is None:
             budget.pause(await self._wait_out())
+        record = begun.record or self._decode(item)
         if attempts.count > 1:
-            begun.record = record = record._replace(attempt=attempts.count)
+            record = record._replace(attempt=attempts.count)
+        begun.record = record
         state = None if table is None else state_of(table, record.key)
         tools = Tools(self._clock_ms, budget.left_seconds)
         handling: Any = self._processor.handler.handle(record, state, tools)
@@ -214,16 +231,21 @@ class RecordRunner(Generic[S]):
     ) -> Outcome[S] | None:
         """Waits before the next attempt, or gives the outcome without one."""
         record, budget, attempts = begun.record, begun.budget, begun.attempts
-        assert record is not None
         fallback = self._processor.fallback
-        outage = isinstance(error, OutageError) or self.breaker.is_open
+        # A record that cannot be decoded yet (the schema registry is down) is never to blame.
+        outage = record is None or isinstance(error, OutageError) or self.breaker.is_open
         asked = error.retry_after_seconds if isinstance(error, RetryableError) else None
         delay = self._backoff.delay_seconds(attempts.count, asked)
         reason = str(error) or "the time budget was spent waiting"
         spent = delay >= budget.left_seconds()
-        if fallback is not None and (spent or outage):
+        if fallback is not None and record is not None and (spent or outage):
             attempts.fallback = True
-            return fallback(record, state_of(table, record.key), reason)
+            try:
+                return fallback(record, state_of(table, record.key), reason)
+            except (PoisonMessageError, FatalError):
+                raise
+            except Exception as second:
+                raise PoisonMessageError(where(second)) from second
         if spent and not outage and self._last_success > budget.began:
             attempts.error_class = "retries_exhausted"
             raise PoisonMessageError(
