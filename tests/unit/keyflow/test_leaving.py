@@ -44,7 +44,7 @@ def test_a_stop_does_not_wait_for_a_record_between_two_attempts(open_lab: Callab
     lab.pass_time(60.0)
     tries = len(lab.handled)
     began = lab.loop.time()
-    lab.stop(process)
+    assert lab.stop(process) is None
     assert lab.loop.time() - began < 1.0
     assert tries > 1
     assert lab.committed(OUT) == []
@@ -56,8 +56,8 @@ def test_a_stop_waits_for_a_call_that_is_under_way_and_commits_its_outcome(open_
     lab.fill([("a", {"n": 1, "slow": 5.0}), ("a", {"n": 2})])
     process = lab.start()
     lab.until(lambda: len(lab.handled) == 1)
-    lab.stop(process)
-    lab.until(lambda: lab.committed(OUT) == [("a", {"n": 1, "count": 1})])
+    assert lab.stop(process) is None
+    lab.until(lambda: [value["n"] for _, value in lab.committed(OUT)] == [1])
     lab.finish()
     verify(lab)
 
@@ -67,7 +67,7 @@ def test_a_stop_lets_effects_run_whose_decision_it_commits(open_lab: Callable[..
     lab.fill([("a", {"n": 1, "slow": 2.0, "outside": "works"})])
     process = lab.start()
     lab.until(lambda: len(lab.handled) == 1)
-    lab.stop(process)
+    assert lab.stop(process) is None
     assert lab.outside.calls == [("act-1", False)]
     lab.until(lab.settled)
     verify(lab)
@@ -79,7 +79,7 @@ def test_a_stop_abandons_what_is_not_finished_at_its_deadline(open_lab: Callable
     process = lab.start()
     lab.until(lambda: len(lab.handled) == 1)
     began = lab.loop.time()
-    lab.stop(process)
+    assert lab.stop(process) is None
     assert 2.0 <= lab.loop.time() - began < 4.0
     lab.gates[1].set()
     lab.finish()
@@ -100,8 +100,8 @@ def test_what_is_not_finished_when_a_partition_leaves_is_handled_by_the_next_own
     for gate in lab.gates.values():
         gate.set()
     lab.until(lab.settled)
-    lab.stop(first)
-    lab.stop(second)
+    assert lab.stop(first) is None
+    assert lab.stop(second) is None
     verify(lab)
 
 
@@ -125,8 +125,8 @@ def test_partitions_that_stay_are_handled_and_committed_while_another_leaves(ope
         gate.set()
     lab.until(lambda: second.engine is not None and second.engine.status.assigned == 1)
     lab.until(lab.settled)
-    lab.stop(first)
-    lab.stop(second)
+    assert lab.stop(first) is None
+    assert lab.stop(second) is None
     verify(lab)
 
 
@@ -140,8 +140,8 @@ def test_a_record_between_two_attempts_does_not_hold_up_a_rebalance(open_lab: Ca
     lab.until(lambda: second.engine is not None and second.engine.status.assigned == 1)
     assert lab.loop.time() - began < 5.0
     lab.until(lab.settled)
-    lab.stop(first)
-    lab.stop(second)
+    assert lab.stop(first) is None
+    assert lab.stop(second) is None
     verify(lab)
 
 
