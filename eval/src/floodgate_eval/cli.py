@@ -15,6 +15,8 @@ from floodgate.settings import CatalogueSettings, load
 from typer.core import TyperCommand
 
 from floodgate_eval.evaluate import Request, evaluate
+from floodgate_eval.gate_cli import Gate, run_gate
+from floodgate_eval.report import write_report
 from floodgate_eval.rows import Task
 from floodgate_eval.view import show
 
@@ -127,6 +129,34 @@ for _task in Task:
     app.command(_task.value, cls=ManyFiles, epilog=f"Example: {_EPILOGS[_task]}")(_command(_task))
 
 
+@app.command("gate", epilog="Example: floodgate eval gate --baseline eval/baseline.json --html eval-report.html")
+def gate(  # noqa: PLR0917 - typer reads the options off the signature
+    baseline: Annotated[Path, typer.Option(help="What to compare with.")] = Path("eval/baseline.json"),
+    suites: Annotated[Path, typer.Option(help="What to measure.")] = Path("eval/suites.yaml"),
+    only: Annotated[list[str] | None, typer.Option(help="Only suites whose name begins so; may stand twice.")] = None,
+    update: Annotated[bool, typer.Option("--update", help="Write the figures as the new baseline.")] = False,
+    html: Annotated[Path | None, typer.Option(help="The report.")] = Path(".floodgate/eval-report.html"),
+    json_file: Json = None,
+    endpoint: Endpoint = "local",
+    model: Model = None,
+    concurrency: Concurrency = 8,
+    repeats: Repeats = 1,
+    catalogue: OwnCatalogue = None,
+    quiet: Quiet = False,
+) -> None:
+    """Measure every suite and compare with the baseline: exit code 1 on a real drop."""
+    _calm_logs()
+    like = Request(
+        task=Task.INTENT, test=(), endpoint=endpoint, model_id=model, concurrency=concurrency, repeats=repeats,
+        catalogue_dir=catalogue or load(CatalogueSettings).dir, quiet=quiet,
+    )  # fmt: skip
+    files = Gate(suites, baseline, html, json_file, tuple(only or ()), update)
+    passed = run_gate(files, like, say=lambda line: _say(line, quiet=quiet))
+    if html is not None:
+        _say(f"report: {html}", quiet=quiet)
+    raise typer.Exit(0 if passed else 1)
+
+
 def _hand_out(result: dict[str, Any], json_file: Path | None, html: Path | None, *, quiet: bool) -> None:
     text = json.dumps(result, ensure_ascii=False, indent=2) + "\n"
     if json_file is None:
@@ -137,8 +167,6 @@ def _hand_out(result: dict[str, Any], json_file: Path | None, html: Path | None,
     if not quiet:
         show(result)
     if html is not None:
-        from floodgate_eval.report import write_report  # noqa: PLC0415 - only where one is asked for
-
         write_report(html, [result])
     if result["stopped"]:
         _say(f"stopped early, so the figures are over {result['n']} rows: {result['stopped']}", quiet=False)

@@ -12,6 +12,7 @@ from keyflow import FatalError
 
 from floodgate_eval.catalogues import Measured, own_catalogue, temporary_catalogue
 from floodgate_eval.endpoint import LOCAL, model_at
+from floodgate_eval.recording import ReplayingModel
 from floodgate_eval.results import result_of
 from floodgate_eval.rows import OUT_OF_SCOPE, ROW_MODELS, IntentRow, MatchRow, Row, Task, UrgencyRow, read_rows
 from floodgate_eval.sampling import SEED, held_out, sample, shots
@@ -63,11 +64,15 @@ async def evaluate(request: Request, *, say: Callable[[str], None]) -> dict[str,
         say(f"{len(measured.without_examples)} labels have no examples, only their names: {named}")
     plan = Plan(request.concurrency, request.repeats, request.declared, request.quiet, free=request.endpoint == LOCAL)
     shown = None if measured.temporary else request.catalogue_dir
-    with model_at(
-        request.endpoint, measured, catalogue_dir=shown, model_id=request.model_id,
-        concurrency=request.concurrency, say=say,
-    ) as model:  # fmt: skip
-        asked = await ask(request.task, rows, measured, model, plan)
+    if request.task is Task.PRIVACY:
+        # No model takes part in masking.
+        asked = await ask(request.task, rows, measured, ReplayingModel(), plan)
+    else:
+        with model_at(
+            request.endpoint, measured, catalogue_dir=shown, model_id=request.model_id,
+            concurrency=request.concurrency, say=say,
+        ) as model:  # fmt: skip
+            asked = await ask(request.task, rows, measured, model, plan)
     return result_of(request.task, asked, _about(request, measured, len(examples)))
 
 

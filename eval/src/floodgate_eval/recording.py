@@ -52,7 +52,10 @@ class RecordingModel:
 
 
 class ReplayingModel:
-    """Gives the noted answers of one row again, at once: what is left to time is the service's own work."""
+    """Gives the noted answers of one row again, at once: what is left to time is the service's own work.
+
+    Without any it stands where no model is asked.
+    """
 
     def __init__(self) -> None:
         self.results: list[ModelResult[Any]] = []

@@ -100,6 +100,7 @@ async def ask(task: Task, rows: Sequence[Row], measured: Measured, model: ModelC
         FatalError: Credentials, access or the model do not allow the calls.
     """
     screening = Screening(measured, model)
+    screening.languages.warm_up()
     handle = _handler(task, screening, Summarizing(measured, model), plan)
     progress = Progress(task.value, len(rows), quiet=plan.quiet)
     asked = Asked(await run_rows(list(rows), handle, concurrency=plan.concurrency, progress=progress))
