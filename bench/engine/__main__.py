@@ -68,7 +68,7 @@ def run(broker: Broker, args: Namespace, peers: Sequence[Peer]) -> Iterator[Tabl
 
         taking_part = [peer for peer in peers if name in peer.workloads]
         if name == "latency":
-            seconds = 8 if args.quick else 15
+            seconds = 6 if args.quick else 15
             workload = LatencyWorkload(max(round(seconds * min(args.scale * 4, 1)), 2))
             yield _filled(Table(name, workload.title), workload.rows(broker, taking_part, tell), tell)
         elif name == "restore":

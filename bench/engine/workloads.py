@@ -52,7 +52,7 @@ def workloads(scale: float, quick: bool) -> list[Workload]:
         quick: The small form, in less than a minute.
     """
     few = max(int(20_000 * scale), 100)
-    many = max(int((100_000 if quick else 200_000) * scale), 100)
+    many = max(int((60_000 if quick else 200_000) * scale), 100)
     backlog = max(int(1_000_000 * scale), 100)
     return [
         Workload("model_bound_256", MODEL.format(count=few, slots=256), few),
