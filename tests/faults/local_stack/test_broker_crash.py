@@ -36,7 +36,9 @@ def kafka(tmp_path: Path) -> Iterator[Stack]:
 def test_a_committed_transaction_is_whole_after_a_crash_right_after_the_commit(kafka: Stack, crash: int) -> None:
     servers = kafka.env()["FLOODGATE_KAFKA_BOOTSTRAP_SERVERS"]
     topic = f"crash-{crash}-{uuid4().hex[:8]}"
-    [created] = AdminClient({"bootstrap.servers": servers}).create_topics([NewTopic(topic, 3, 1)]).values()
+    # Kept until the answer is there: a client that is collected gives its requests up.
+    admin = AdminClient({"bootstrap.servers": servers})
+    [created] = admin.create_topics([NewTopic(topic, 3, 1)]).values()
     created.result()
     producer = Producer({"bootstrap.servers": servers, "transactional.id": topic})
     producer.init_transactions(60)

@@ -96,7 +96,9 @@ class Topics:
 def topics(own_stack: Stack) -> Topics:
     made = Topics(own_stack.env()["FLOODGATE_KAFKA_BOOTSTRAP_SERVERS"], uuid4().hex[:8])
     new = [NewTopic(made.name(what), PARTITIONS, 1) for what in ("in", "out", "state", "dead")]
-    for created in AdminClient({"bootstrap.servers": made.servers}).create_topics(new).values():
+    # Kept until the answers are there: a client that is collected gives its requests up.
+    admin = AdminClient({"bootstrap.servers": made.servers})
+    for created in admin.create_topics(new).values():
         created.result()
     return made
 
