@@ -7,12 +7,12 @@ it came about. All functions are pure; they yield one line per thing that is not
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from faults.services.journal import PROCESSORS, Entry, Journal, Place, Source, inputs_of, unread
+from faults.services.journal import PROCESSORS, Entry, Place, inputs_of, unread
+from faults.services.picture import Picture
 from floodgate.events import (
     DeadLetter,
     Decision,
@@ -25,96 +25,9 @@ from floodgate.events import (
     Summary,
     Verdict,
 )
-from keyflow.table import Entry as TableEntry
 
 _BY_DESIGN: Final = "poison"
 """The one error class of a dead letter: `retries_exhausted` would mean that an outage was taken for a bad record."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """What the Intercom stand-in shows of one conversation.
-
-    Attributes:
-        said: What users see from the bot, oldest first, as (words, ids of the buttons).
-        notes: Internal notes of the bot.
-        written: How often the user wrote or pressed a button.
-    """
-
-    said: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    notes: tuple[str, ...] = ()
-    written: int = 0
-    closed: bool = False
-    assigned: bool = False
-
-
-@dataclass(slots=True)
-class Picture:
-    """Everything that the audit looks at.
-
-    Attributes:
-        decoded: By topic: the records that can be read, in the order of their partitions.
-        poison: Places of records that were broken on purpose, and whom they have to break: None is every reader.
-        broken_lines: Lines of dropped files that were broken on purpose.
-        expects_broken_answers: The model was told to break its schema: its answers may be dead letters.
-        restored: By changelog: the table that an engine restores.
-        folded: By changelog: the last value of every key.
-        actions: The shop's journal.
-        conversations: By number, those that were begun here.
-        dropped: Ids of the interactions in dropped files.
-        stored: Ids of the interactions that the feature store holds.
-    """
-
-    journal: Journal
-    decoded: dict[str, list[tuple[Entry, Any]]]
-    committed: Mapping[str, Mapping[Source, tuple[int, str]]]
-    poison: Mapping[Place, tuple[str, ...] | None] = field(default_factory=dict)
-    broken_lines: int = 0
-    expects_broken_answers: bool = False
-    restored: Mapping[str, Mapping[str, TableEntry]] = field(default_factory=dict)
-    folded: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
-    states: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
-    actions: Sequence[Mapping[str, Any]] = ()
-    conversations: Mapping[str, Conversation] = field(default_factory=dict)
-    dropped: Collection[UUID] = ()
-    stored: Collection[UUID] = ()
-
-    def records(self, topic: str, kind: type[Any]) -> list[Any]:
-        return [value for _, value in self.decoded.get(topic, ()) if isinstance(value, kind)]
-
-    @property
-    def user_messages(self) -> dict[UUID, Message]:
-        """By id: an edge may write a message twice, under the same id."""
-        every: list[Message] = self.records("support.messages", Message)
-        return {m.event_id: m for m in reversed(every) if m.kind is MessageKind.USER_MESSAGE}
-
-    @property
-    def repeatable(self) -> dict[UUID, int]:
-        """By id: how often a poisoned message stands on its topic. Each copy is handled: a letter leaves no memory."""
-        poisoned = {
-            (letter.origin_topic, letter.origin_partition, letter.origin_offset)
-            for letter in self.letters
-            if letter.service == "firewall"
-        }
-        messages = self.decoded.get("support.messages", ())
-        ids = {message.event_id for entry, message in messages if entry.place in poisoned}
-        return Counter(message.event_id for _, message in messages if message.event_id in ids)
-
-    @property
-    def verdicts(self) -> list[Verdict]:
-        return self.records("support.verdicts", Verdict)
-
-    @property
-    def replies(self) -> list[Reply]:
-        return self.records("support.replies", Reply)
-
-    @property
-    def escalations(self) -> list[Escalation]:
-        return self.records("support.escalations", Escalation)
-
-    @property
-    def letters(self) -> list[DeadLetter]:
-        return self.records("support.dead-letters", DeadLetter)
 
 
 Check = Callable[[Picture], Iterator[str]]
@@ -157,7 +70,7 @@ def one_verdict(picture: Picture) -> Iterator[str]:
 def one_answer(picture: Picture) -> Iterator[str]:
     """Every verdict leads where it says: to the agent's answer, or to a hand-over."""
     answered: Counter[UUID | None] = Counter()
-    for answer in (*picture.replies, *picture.escalations):
+    for answer in _answers(picture):
         answered[answer.causation_id] += 1
     quiet = _with_humans(picture)
     repeatable = picture.repeatable
@@ -249,11 +162,7 @@ def shop(picture: Picture) -> Iterator[str]:
         done[key] = action["outcome"] == "done"
         if action["times_done"] != int(done[key]):
             yield f"action {key} ended as {action['outcome']} and was done {action['times_done']} times"
-    told = {
-        result.idempotency_key: result.status.value
-        for answer in (*picture.replies, *picture.escalations)
-        for result in answer.actions
-    }
+    told = {result.idempotency_key: result.status.value for answer in _answers(picture) for result in answer.actions}
     for key, status in told.items():
         if status in ("done", "refused") and done.get(key) is not (status == "done"):
             yield f"action {key} is said to be {status}; the shop's journal says otherwise"
@@ -296,10 +205,10 @@ def nobody_waits(picture: Picture) -> Iterator[str]:
     answered = {reply.causation_id for reply in picture.replies}
     for number, conversation in picture.conversations.items():
         name = f"intercom:{number}"
-        verdict = last.get(name)
-        if verdict is None:
+        if name not in last:
             yield f"{name}: there is no verdict"
             continue
+        verdict = last[name]
         with_human = name in escalated or name in _with_humans(picture) or conversation.assigned
         match verdict.decision:
             case Decision.PASS if verdict.team is not None and not conversation.assigned:
@@ -388,6 +297,10 @@ def _at(place: Place) -> str:
     return "/".join(str(part) for part in place)
 
 
+def _answers(picture: Picture) -> list[Any]:
+    return [*picture.replies, *picture.escalations]
+
+
 def _with_humans(picture: Picture) -> set[str]:
     """Conversations in which the automation has reason to be silent."""
     joined = {
@@ -447,7 +360,7 @@ def _remembers(picture: Picture) -> Iterator[str]:
     for verdict in picture.verdicts:
         if verdict.decision is Decision.AUTOMATE:
             handled["agent"][verdict.conversation_id].append(str(verdict.event_id))
-    for event in (*picture.verdicts, *picture.replies, *picture.escalations):
+    for event in [*picture.verdicts, *_answers(picture)]:
         handled["delivery"][event.conversation_id].append(str(event.event_id))
     for service, keys in handled.items():
         states = picture.states.get(f"support.{service}.state", {})

@@ -7,8 +7,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from faults.services.audit import Conversation, Picture, problems
+from faults.services.audit import problems
 from faults.services.journal import PROCESSORS, Entry, Journal, inputs_of
+from faults.services.picture import Conversation, Picture
 from floodgate.events import (
     ActionResult,
     ActionStatus,
