@@ -17,6 +17,7 @@ from keyflow import (
     Emit,
     Engine,
     EngineConfig,
+    FailedRecord,
     FatalError,
     Outcome,
     PendingEffect,
@@ -27,6 +28,8 @@ from keyflow import (
     StateSpec,
     Tools,
 )
+from keyflow.engine import ORIGIN_TOPIC_HEADER
+from keyflow.parking import PARKED_NUMBER_HEADER, number_in
 from keyflow.table import Entry, decode_entry
 from support.memory_broker import MemoryBroker
 from support.memory_clients import MemoryConsumer, MemoryProducer, Wire, failure
@@ -39,6 +42,12 @@ FACTS: Final = "facts"
 OUT: Final = "out"
 DEAD: Final = "dead"
 STATE: Final = "state"
+
+REDRIVE: Final = "redrive"
+"""Where dead letters come back when keys are parked."""
+
+_REDRIVEN: Final = (-1, -1)
+"""In the place of partition and offset of an input."""
 
 _FACT: Final = 1_000_000
 """A state counts inputs in its units and facts in these."""
@@ -204,12 +213,18 @@ class Lab:
         partitions: Of every topic.
         seed: Of all chance in it.
         followed: Whether there is a followed topic beside the input.
+        parking: Whether a key waits in the dead letters behind a poisoned record of it.
     """
 
-    def __init__(self, partitions: int = 2, seed: int = 0, *, followed: bool = False, **config: Any) -> None:
+    def __init__(
+        self, partitions: int = 2, seed: int = 0, *, followed: bool = False, parking: bool = False, **config: Any
+    ) -> None:
         self.loop = VirtualLoop()
         self.broker = MemoryBroker(self.loop, seed)
         self.topics = [IN, FACTS] if followed else [IN]
+        self.parking = parking
+        if parking:
+            self.topics.append(REDRIVE)
         for topic in (*self.topics, OUT, DEAD, STATE):
             self.broker.create(topic, partitions)
         self.outside = Outside()
@@ -366,20 +381,36 @@ class Lab:
 
         return Processor(
             name="lab",
-            inputs=self.topics,
-            followed=self.topics[1:],
+            inputs=[topic for topic in self.topics if topic != REDRIVE],
+            followed=[topic for topic in self.topics if topic == FACTS],
+            redrive_topic=REDRIVE if self.parking else None,
+            parking=self.parking,
             handler=_Handler(self, process),
             decode=lambda _, data: json.loads(data),
             encode=lambda _, value: json.dumps(value).encode(),
-            dead_letter=lambda failed: Emit(
-                DEAD, (failed.raw_key or b"").decode(), {"partition": failed.partition, "offset": failed.offset}
-            ),
+            dead_letter=self._letter,
             state=StateSpec(STATE, lambda count: str(count).encode(), int, self.ttl_seconds),
             effects={"act": run_effect},
             on_poison=lambda failed, record, state: Outcome(
                 [Emit(OUT, (failed.raw_key or b"").decode(), {"escalated": failed.offset})]
             ),
         )
+
+    def _letter(self, failed: FailedRecord) -> Emit:
+        letter: dict[str, Any] = {"partition": failed.partition, "offset": failed.offset}
+        if self.parking:
+            letter["number"] = number_in(failed.headers)
+            letter["value"] = json.loads(failed.raw_value or b"")
+        return Emit(DEAD, (failed.raw_key or b"").decode(), letter)
+
+    def redrive(self) -> None:
+        """Sends every dead letter back, mended, in the order of its key's numbers."""
+        for key, letter in sorted(self.committed(DEAD), key=lambda letter: letter[1]["number"]):
+            mended = {name: value for name, value in letter["value"].items() if name != "poison"}
+            data = json.dumps(mended).encode()
+            headers = [(ORIGIN_TOPIC_HEADER, IN.encode()), (PARKED_NUMBER_HEADER, b"%d" % letter["number"])]
+            self.broker.append(REDRIVE, key.encode(), data, headers)
+            self.inputs.append((_REDRIVEN, key, data))
 
     # What is there afterwards
 
@@ -476,14 +507,24 @@ class Expected:
 def expected(lab: Lab) -> Expected:
     """Handles all inputs in the order in which they were written."""
     found = Expected()
+    parked: dict[str, int] = {}
     for (partition, offset), key, data in lab.inputs:
         outputs = found.outputs.setdefault(key, [])
+        place = {"partition": partition, "offset": offset}
+        number = parked.get(key)
+        if number is not None and (partition, offset) != _REDRIVEN:
+            parked[key] = number + 1
+            found.letters.append((key, {**place, "number": number + 1, "value": json.loads(data)}))
+            continue
         try:
             asked = json.loads(data)
         except ValueError:
             asked = {"poison": True}
         if "poison" in asked:
-            found.letters.append((key, {"partition": partition, "offset": offset}))
+            if lab.parking:
+                parked[key] = 0
+                place |= {"number": 0, "value": asked}
+            found.letters.append((key, place))
             outputs.append({"escalated": offset})
             continue
         count = found.states.get(key, 0) + 1

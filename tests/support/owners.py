@@ -39,7 +39,8 @@ def come_and_go(seed: int, **config: Any) -> None:
     try:
         chance = random.Random(seed)
         followed = chance.random() < 0.5
-        lab = Lab(4, seed, followed=followed, **{**_some_bounds(chance), **config})
+        parking = not followed and chance.random() < 0.5
+        lab = Lab(4, seed, followed=followed, parking=parking, **{**_some_bounds(chance), **config})
         with lab.open():
             slots: dict[int, list[Process]] = {slot: [] for slot in range(_SLOTS)}
             for number in range(_ROUNDS):
@@ -54,6 +55,10 @@ def come_and_go(seed: int, **config: Any) -> None:
                 lab.stop(process)
             lab.finish()
             verify(lab)
+            if parking:
+                lab.redrive()
+                lab.finish([Fault(chance.randint(20, 120)), Fault(chance.randint(20, 120))])
+                verify(lab)
     except AssertionError as error:
         raise AssertionError(f"FLOODGATE_FAULTS_SEED={seed}: {error}") from error
     finally:

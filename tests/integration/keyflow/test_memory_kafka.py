@@ -76,6 +76,7 @@ class Script:
         self.offsets_and_metadata()
         self.fencing()
         self.membership()
+        self.static_membership()
         return self.seen
 
     def where_keys_go(self) -> None:
@@ -112,6 +113,8 @@ class Script:
         self._flushed(loose, place, 6)
         self.note("high watermark for readers of committed records", strict.get_watermark_offsets(place, timeout=10))
         self.note("high watermark for readers of all", loose.get_watermark_offsets(place, timeout=10))
+        ends = [strict.offsets_for_times([TopicPartition(place.topic, 0, end)], 10)[0].offset for end in (-1, -2)]
+        self.note("end and beginning for readers of committed records", ends)
         late.abort_transaction(30)
         self.note("after the abort", self.read_to(strict, 1))
         self._flushed(loose, place, 7)
@@ -220,6 +223,43 @@ class Script:
         self.note("offsets of a member that left", self.code(producer.send_offsets_to_transaction, [place], gone, 10))
         producer.abort_transaction(10)
         members.pop().close()
+
+    def static_membership(self) -> None:
+        place = TopicPartition(self.topic("log"), 3, 9)
+        events: list[Any] = []
+
+        def join(name: str) -> Any:
+            member = self.consumer("static", **SESSION, **{"group.instance.id": "one"})
+            member.subscribe([self.topic("log")], on_assign=lambda _, places: events.append((name, len(places))))
+            return member
+
+        def until(holds: Callable[[], bool], *members: Any) -> str:
+            for _ in range(400):
+                for member in members:
+                    message = member.poll(0.05)
+                    if message is not None and message.error() is not None:
+                        return message.error().name()
+                if holds():
+                    break
+            return ""
+
+        old = join("old")
+        until(lambda: len(events) == 1, old)
+        stale = old.consumer_group_metadata()
+        new = join("new")
+        until(lambda: len(events) == 2, new)
+        self.note("who got what without a rebalance", list(events))
+        self.note("the one before is told", until(lambda: False, old))
+        producer = self.producer("static")
+        producer.begin_transaction()
+        self.note("its offsets", self.code(producer.send_offsets_to_transaction, [place], stale, 10))
+        producer.abort_transaction(10)
+        producer.begin_transaction()
+        fresh = new.consumer_group_metadata()
+        self.note("the new one's", self.code(producer.send_offsets_to_transaction, [place], fresh, 10))
+        producer.commit_transaction(10)
+        for member in (old, new):
+            member.close()
 
 
 def on_memory() -> list[Any]:
