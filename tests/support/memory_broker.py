@@ -103,7 +103,7 @@ class MemoryBroker:
 
     Args:
         loop: Whose time passes.
-        seed: Of the order in which the markers of a transaction are written.
+        seed: Of the order in which markers are written and partitions move.
     """
 
     def __init__(self, loop: VirtualLoop, seed: int = 0) -> None:
@@ -114,7 +114,7 @@ class MemoryBroker:
         self.groups: dict[str, Group] = {}
         self.offsets: dict[str, dict[Place, tuple[int, str]]] = {}
         self.max_message_bytes = 1_048_588
-        self._chance = random.Random(seed)
+        self.chance = random.Random(seed)
 
     def create(self, topic: str, partitions: int) -> None:
         """Makes a topic."""
@@ -245,7 +245,7 @@ class MemoryBroker:
         transaction.committed = committed
         marks: list[Any] = [*transaction.places, *(("offsets", group) for group in transaction.offsets)]
         transaction.unmarked = set(marks)
-        self._chance.shuffle(marks)
+        self.chance.shuffle(marks)
         for number, mark in enumerate(marks, 1):
             self.loop.call_later(_MARKER_SECONDS * number, self._mark, transaction, mark)
         self.loop.notify()

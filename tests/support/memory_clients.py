@@ -195,15 +195,23 @@ class MemoryConsumer(_Client):
         group = self._broker.group(self._group)
         if self._generation != group.generation:
             self._generation = member.generation = group.generation
-        if gone := member.owned - member.target:
+        if gone := self._some(member.owned - member.target):
             self._called("revoke", sorted(gone))
             group.gave_back(member, gone)
             return True
-        if fresh := group.free(member):
+        if fresh := self._some(group.free(member)):
             member.owned |= fresh
             self._called("assign", sorted(fresh))
             return True
         return False
+
+    def _some(self, places: set[Place]) -> set[Place]:
+        """All, or those of one topic: co-partitioned topics need not come and go together."""
+        topics = sorted({topic for topic, _ in places})
+        if len(topics) < 2 or self._broker.chance.random() < 0.5:
+            return places
+        chosen = self._broker.chance.choice(topics)
+        return {place for place in places if place[0] == chosen}
 
     def _called(self, name: str, places: list[Place]) -> None:
         before = dict(self._positions)
