@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import structlog
+from keyflow import resting
 from keyflow.errors import FatalError, PoisonMessageError, RetryableError
 
 from floodgate.bedrock.budget import Budget
@@ -190,7 +191,8 @@ class BedrockModel:
                     wait_seconds=round(wait_seconds, 3),
                     error=type(error).__name__,
                 )
-                await self._sleep(wait_seconds)
+                with resting():
+                    await self._sleep(wait_seconds)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _report(self, usage: Usage) -> None:

@@ -17,6 +17,7 @@ from floodgate.intercom import (
     QuickReplyOption,
     Tag,
 )
+from keyflow import resting
 
 from delivery.domain import never_twice
 from delivery.domain.commands import (
@@ -89,7 +90,8 @@ class IntercomChannel:
         maybe_done = self._tries.get(order.key, maybe_repeated)
         if maybe_done and isinstance(order.command, ReplyCommand | NoteCommand):
             # The earlier request may still be under way: wait it out, then read.
-            await self._sleep(self._request_timeout_seconds)
+            with resting():
+                await self._sleep(self._request_timeout_seconds)
         try:
             receipt = await self._deliver(order, maybe_done=maybe_done)
         except IntercomUnavailableError as error:
@@ -152,7 +154,8 @@ class IntercomChannel:
     async def _paced(self, call: Callable[[], Awaitable[T]]) -> T:
         wait_seconds = self._bucket.reserve(self._monotonic())
         if wait_seconds > 0:
-            await self._sleep(wait_seconds)
+            with resting():
+                await self._sleep(wait_seconds)
         return await call()
 
     def _remember(self, key: str, *, maybe_done: bool) -> None:
