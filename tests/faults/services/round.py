@@ -60,7 +60,13 @@ class Round:
         self, topic: str, records: list[tuple[bytes | None, bytes | None]], readers: tuple[str, ...] | None = None
     ) -> None:
         """Writes records that cannot be handled: by these readers, or by any of the topic's."""
-        producer = Producer({"bootstrap.servers": self.site.servers, "partitioner": "murmur2_random"})
+        producer = Producer(
+            {
+                "bootstrap.servers": self.site.servers,
+                "partitioner": "murmur2_random",
+                "message.max.bytes": 2_000_000,  # the topic's own limit is what is tried
+            }
+        )
         failed: list[str] = []
 
         def noted(error: object, message: KafkaMessage) -> None:

@@ -177,10 +177,11 @@ class Site:
         try:
             yield begun
         finally:
+            # Also after a failure: the next round shall not find what this one left under way.
             self.heal()
             begun.load.stop()
-        self.fleet.await_ready()
-        begun.settle()
+            self.fleet.await_ready()
+            begun.settle()
         picture = begun.picture()
         found = problems(picture)
         self.tell(_figures(name, picture, begun, self.fleet.exits[exits:], time.monotonic() - began))
