@@ -85,7 +85,7 @@ class InjectedError:
 _TRANSACTIONAL: Final = frozenset(
     {"init_transactions", "send_offsets_to_transaction", "commit_transaction", "abort_transaction"}
 )
-_ASKING: Final = frozenset({"committed", "get_watermark_offsets", "list_topics", "position"})
+_ASKING: Final = frozenset({"committed", "get_watermark_offsets", "list_topics", "position", "pause", "close"})
 ERRORS: Final[Mapping[str, InjectedError]] = {
     "retriable": InjectedError(_TRANSACTIONAL, False, lambda: failure(KafkaError._TIMED_OUT, retriable=True)),
     "answer lost": InjectedError(_TRANSACTIONAL, True, lambda: failure(KafkaError._TIMED_OUT, retriable=True)),

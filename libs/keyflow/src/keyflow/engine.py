@@ -102,6 +102,9 @@ class Engine(Generic[S]):
             while not self._stopping.is_set():
                 await self._turn()
             await self._drain()
+        except RetryableError as error:
+            self._outbox.discard()
+            raise FatalError(f"{error}: start again") from error
         except BaseException:
             self._outbox.discard()
             raise

@@ -280,7 +280,11 @@ class KafkaIO(Generic[S]):
             return
         if self._config.leave_on_stop and self._config.group_protocol == "classic":
             self._leave(self._consumer)
-        self._consumer.close()
+        try:
+            self._consumer.close()
+        except KafkaException as error:
+            # All is committed or dropped by now: the group waits for the end of the session, no more.
+            log.warning("keyflow.close_failed code=%s", error.args[0].name())
         if self._bounds is not None:
             self._bounds.close()
 
