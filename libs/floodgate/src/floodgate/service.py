@@ -96,7 +96,7 @@ def make_processor(
     fallback: Callable[[Record, Any, str], Outcome[Any]] | None = None,
     on_poison: Callable[[FailedRecord, Record | None, Any], Outcome[Any]] | None = None,
     budget_seconds: float = 120.0,
-    versions: Mapping[str, str] | None = None,
+    versions: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None,
     decode: Callable[[str, bytes], Any] | None = None,
     parking: bool = False,
     writes_outside: bool = False,
@@ -115,7 +115,7 @@ def make_processor(
         handler=handler,
         decode=decode or serde.decode,
         encode=serde.encode,
-        dead_letter=DeadLetters(name, dict(versions or {})),
+        dead_letter=DeadLetters(name, versions or {}),
         state=state,
         effects=dict(effects or {}),
         on_poison=on_poison,
@@ -136,9 +136,9 @@ def encode_state(state: BaseModel) -> bytes:
 class DeadLetters:
     """Makes the dead letter of a failed record; the same record always gets the same event_id."""
 
-    def __init__(self, service: str, versions: Mapping[str, str]) -> None:
+    def __init__(self, service: str, versions: Mapping[str, str] | Callable[[], Mapping[str, str]]) -> None:
         self._service = service
-        self._versions = {"service": __version__, **versions}
+        self._versions = versions
 
     def __call__(self, failed: FailedRecord) -> Emit:
         """The record to write to support.dead-letters, keyed as the original."""
@@ -164,7 +164,7 @@ class DeadLetters:
             reason=failed.reason,
             attempts=failed.attempts,
             raw_output=failed.raw_output,
-            versions=self._versions,
+            versions={"service": __version__, **(self._versions() if callable(self._versions) else self._versions)},
         )
         key = (failed.raw_key or b"").decode(errors="replace") or str(letter.event_id)
         return Emit(DEAD_LETTERS, key, letter)

@@ -63,6 +63,13 @@ class CatalogueSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FLOODGATE_CATALOGUE_")
 
     dir: Path = Path("catalogue")
+    store: str = Field(
+        default="",
+        description="Where versions are published: s3://bucket/prefix, file:///folder or a path. Empty: the directory.",
+    )
+    poll_seconds: float = Field(
+        default=3.0, gt=0, le=300, description="Between two looks at the store while a service runs."
+    )
 
 
 class PrivacySettings(BaseSettings):

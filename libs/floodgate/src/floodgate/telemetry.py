@@ -75,3 +75,10 @@ def _metric(kind: Any, name: str, documentation: str, labels: Sequence[str], **k
     if name not in _made:
         _made[name] = kind(name, documentation, labels, registry=REGISTRY, **kwargs)
     return _made[name]
+
+
+def one_line(error: BaseException, limit: int = 500) -> str:
+    """What an error says, on one line: the first of many problems and that there are more."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    text = " ".join(lines[:2]) + (f" (and {len(lines) - 2} lines more)" if len(lines) > 2 else "")
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import cache, partial
 from importlib.metadata import version
+from typing import Final
 
 from floodgate.bedrock import BedrockModel, BedrockSettings, ModelClient
-from floodgate.catalogue import Catalogue, load_catalogue
+from floodgate.catalogue import Catalogue
+from floodgate.catalogue.live import LiveHandler
+from floodgate.catalogue.opening import Opened, open_catalogue
+from floodgate.catalogue.watch import CatalogueWatcher
 from floodgate.events.serde import AvroSerde
 from floodgate.events.times import now_ms
 from floodgate.knowledge import DegradingRetriever, FakeRetriever, OpenSearchRetriever, Retriever, make_client
@@ -20,6 +26,7 @@ from firewall.handlers import FirewallHandler
 from firewall.settings import FirewallSettings
 
 NAME = "firewall"
+SERVICE_VERSION: Final = version("floodgate-firewall")
 FOLLOWED = ("support.replies", "support.escalations")
 """Before a message is screened, it knows what the agent asked: an answer must not overtake its question."""
 
@@ -47,37 +54,78 @@ def bootstrap(
     Raises:
         FatalError: A setting is missing or wrong, or the catalogue does not hold together.
     """
-    catalogue = catalogue or load_catalogue(load(CatalogueSettings).dir)
-    model = model or BedrockModel(load(BedrockSettings))
-    retriever = retriever or _retriever(catalogue, model)
-    identifier = languages or NluLanguageIdentifier(catalogue.languages, catalogue.default_language)
-    screen = Screen(catalogue, version("floodgate-firewall"))
-    handler = FirewallHandler(
-        screen=screen, model=model, retriever=retriever, languages=identifier, settings=settings, now_ms=now_ms
+    catalogue_settings = load(CatalogueSettings)
+    opened = Opened(catalogue) if catalogue is not None else open_catalogue(catalogue_settings)
+    make_handler = _handlers(settings, model or BedrockModel(load(BedrockSettings)), retriever, languages)
+    first = make_handler(opened.catalogue)
+    live = LiveHandler(opened.catalogue.version, first)
+    watcher = CatalogueWatcher(
+        NAME,
+        live.version,
+        opened.published,
+        build=make_handler,
+        take=live.exchange,
+        poll_seconds=catalogue_settings.poll_seconds,
     )
     processor = make_processor(
         NAME,
         ("support.messages", *FOLLOWED),
-        handler,
+        live,
         serde or AvroSerde(load(RegistrySettings).url),
         followed=FOLLOWED,
         state_model=ConversationState,
         state_ttl_seconds=settings.state_ttl_seconds,
-        fallback=handler.fallback,
-        on_poison=handler.on_poison,
+        fallback=live.fallback,
+        on_poison=live.on_poison,
         budget_seconds=settings.budget_seconds,
-        versions={"catalogue": catalogue.version, "prompt": screen.versions.prompt},
+        versions=partial(live.versions, prompt=first.versions.prompt),
     )
 
     async def warm_up() -> None:
-        if isinstance(identifier, NluLanguageIdentifier):
+        if languages is None:
+            identifier = NluLanguageIdentifier(opened.catalogue.languages, opened.catalogue.default_language)
             await asyncio.to_thread(identifier.warm_up)
 
-    return Service(name=NAME, processors=(processor,), on_start=(warm_up,))
+    return Service(name=NAME, processors=(processor,), tasks=(watcher,), on_start=(warm_up,))
 
 
-def _retriever(catalogue: Catalogue, model: ModelClient) -> Retriever:
-    index = OpenSearchRetriever(
-        make_client(load(OpenSearchSettings)), model.embed, default_language=catalogue.default_language
-    )
-    return DegradingRetriever(index, FakeRetriever(catalogue))
+def check_catalogue(catalogue: Catalogue) -> None:
+    """Whether the firewall can run by a catalogue: asked before one is published.
+
+    Raises:
+        KeyflowError: It cannot.
+    """
+    Screen(catalogue, SERVICE_VERSION)
+
+
+def _handlers(
+    settings: FirewallSettings,
+    model: ModelClient,
+    retriever: Retriever | None,
+    languages: LanguageIdentifier | None,
+) -> Callable[[Catalogue], FirewallHandler]:
+    """Makes the handler of a version of the catalogue; what no version changes is shared by all."""
+    find = _retrievers(model) if retriever is None else lambda _: retriever
+
+    def make(catalogue: Catalogue) -> FirewallHandler:
+        return FirewallHandler(
+            screen=Screen(catalogue, SERVICE_VERSION),
+            model=model,
+            retriever=find(catalogue),
+            languages=languages or NluLanguageIdentifier(catalogue.languages, catalogue.default_language),
+            settings=settings,
+            now_ms=now_ms,
+        )
+
+    return make
+
+
+def _retrievers(model: ModelClient) -> Callable[[Catalogue], Retriever]:
+    """One index with its connections for all versions; what takes its place searches the version itself."""
+    client = make_client(load(OpenSearchSettings))
+
+    @cache
+    def index(default_language: str) -> OpenSearchRetriever:
+        return OpenSearchRetriever(client, model.embed, default_language=default_language)
+
+    return lambda catalogue: DegradingRetriever(index(catalogue.default_language), FakeRetriever(catalogue))

@@ -18,6 +18,7 @@ from floodgate.events import (
     ModelUsage,
     Reply,
     Verdict,
+    Versions,
     edge_event_id,
 )
 from floodgate.events.times import from_ms
@@ -94,6 +95,11 @@ class FirewallHandler:
         # A burst waits here, outside of the time that a retrieval may take: asked all at once, OpenSearch would
         # answer none of them in time.
         self._turns = asyncio.Semaphore(settings.retrieval_concurrency)
+
+    @property
+    def versions(self) -> Versions:
+        """What its verdicts name when a model was asked."""
+        return self._screen.versions
 
     async def handle(self, record: Record, state: ConversationState | None, tools: Tools) -> Outcome[ConversationState]:
         """Screens a user's message; only remembers anything else.

@@ -15,16 +15,17 @@ from rich.table import Table
 from floodgate.catalogue.loader import CatalogueReport, inspect_catalogue
 from floodgate.catalogue.models import Catalogue
 from floodgate.catalogue.problems import Problem, Severity
+from floodgate.catalogue.versions_cli import diff, publish, rollback, show, versions
 
 DEFAULT_DIRECTORY: Final = "catalogue"
 _COLOURS: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 
-app = typer.Typer(no_args_is_help=True, help="Check the support team's content.")
+app = typer.Typer(no_args_is_help=True, help="Check and publish the support team's content.")
 
 
 @app.callback()
 def main() -> None:
-    """Check the support team's content: categories, paths, templates, knowledge."""
+    """Check and publish the support team's content: categories, paths, templates, knowledge."""
 
 
 @app.command()
@@ -44,6 +45,10 @@ def lint(
         _print(report)
     if report.errors or (strict and report.warnings):
         raise typer.Exit(1)
+
+
+for _command in (diff, publish, rollback, versions, show):
+    app.command()(_command)
 
 
 def _as_json(report: CatalogueReport) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from floodgate.catalogue.builder import Built, build
 from floodgate.catalogue.checks import check
 from floodgate.catalogue.models import Catalogue
 from floodgate.catalogue.problems import CatalogueError, Problem, Severity
-from floodgate.catalogue.source import read_sources
+from floodgate.catalogue.source import parse_files, read_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,29 @@ def inspect_catalogue(directory: Path, *, today: date | None = None) -> Catalogu
         remedy = "set FLOODGATE_CATALOGUE_DIR to the directory that holds catalogue.yaml"
         missing = Problem(str(directory), None, "there is no such directory", remedy)
         return CatalogueReport(None, "", (missing,))
-    sources = read_sources(directory)
+    return inspect_files(read_files(directory), today=today)
+
+
+def load_files(files: Mapping[str, bytes]) -> Catalogue:
+    """Build and check a catalogue from the bytes of its files, by name.
+
+    Raises:
+        CatalogueError: It cannot be used; the error lists every problem with file, line and remedy.
+    """
+    report = inspect_files(files)
+    if report.catalogue is None:
+        raise CatalogueError(report.errors)
+    return report.catalogue
+
+
+def inspect_files(files: Mapping[str, bytes], *, today: date | None = None) -> CatalogueReport:
+    """Look at the files of a catalogue without raising.
+
+    Args:
+        files: Bytes by name, as `read_files` gives them.
+        today: What review dates are compared with; the current date, UTC, when None.
+    """
+    sources = parse_files(files)
     built = build(sources)
     problems = [*built.problems, *check(built, today or datetime.now(UTC).date())]
     ordered = tuple(sorted(problems, key=lambda problem: (problem.file, problem.line or 0, problem.message)))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import yaml
@@ -15,7 +15,7 @@ from floodgate.catalogue.problems import Problem
 Location = tuple[str | int, ...]
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_YAML_PLACES: Final = (
+_PLACES: Final = (
     "catalogue.yaml",
     "paths.yaml",
     "teams.yaml",
@@ -23,9 +23,11 @@ _YAML_PLACES: Final = (
     "categories/*.yaml",
     "templates/*.yaml",
     "workflows/*.yaml",
+    "knowledge/*/*.md",
 )
-_ARTICLE_PLACE: Final = "knowledge/*/*.md"
 _FENCE: Final = "---"
+UNFINISHED: Final = "[TODO]"
+"""Marks what a person still has to write: with brackets, for "todo" is a word of Spanish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +69,52 @@ class Sources:
         return [file for name, file in self.files.items() if name.startswith(f"{folder}/") and file.readable]
 
 
-def read_sources(directory: Path) -> Sources:
-    """Read every file of the layout; what cannot be parsed becomes a problem."""
-    digest = hashlib.sha256()
-    files: dict[str, SourceFile] = {}
+def read_files(directory: Path) -> dict[str, bytes]:
+    """The bytes of every file of the layout, by name."""
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in _paths(directory)}
+
+
+def parse_files(files: Mapping[str, bytes]) -> Sources:
+    """Parse files of the layout; what cannot be parsed becomes a problem."""
+    parsed: dict[str, SourceFile] = {}
     problems: list[Problem] = []
-    for path in _paths(directory):
-        name = path.relative_to(directory).as_posix()
-        raw = path.read_bytes()
-        digest.update(name.encode() + b"\0" + raw + b"\0")
-        files[name], found = _read(name, raw)
+    for name in _in_order(files):
+        parsed[name], found = _read(name, files[name])
         problems.extend(found)
-    return Sources(files, digest.hexdigest()[:12], tuple(problems))
+        problems.extend(_unfinished(name, files[name]))
+    return Sources(parsed, version_of(files), tuple(problems))
+
+
+def version_of(files: Mapping[str, bytes]) -> str:
+    """First twelve hexadecimal digits of the SHA-256 over names and contents."""
+    digest = hashlib.sha256()
+    for name in _in_order(files):
+        digest.update(name.encode() + b"\0" + files[name] + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    # As directories sort: a folder's files stay together whatever its name continues with.
+    return sorted(names, key=lambda name: PurePosixPath(name).parts)
+
+
+def _unfinished(name: str, raw: bytes) -> Iterator[Problem]:
+    """What a scaffold left for a person to write; also in comments, where no parser would see it."""
+    for number, line in enumerate(raw.split(b"\n"), start=1):
+        if UNFINISHED.encode() in line:
+            yield Problem(name, number, f"{UNFINISHED} is left here", f"write what it asks for and remove {UNFINISHED}")
+
+
+def is_catalogue_file(name: str) -> bool:
+    """Whether a relative name belongs to the layout; nothing else is read from or written for a version."""
+    path = PurePosixPath(name)
+    if ".." in path.parts or path.is_absolute() or path.name.startswith("."):
+        return False
+    return any(len(path.parts) == place.count("/") + 1 and path.match(place) for place in _PLACES)
 
 
 def _paths(directory: Path) -> list[Path]:
-    found = [path for place in (*_YAML_PLACES, _ARTICLE_PLACE) for path in directory.glob(place)]
+    found = [path for place in _PLACES for path in directory.glob(place)]
     return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
 
 
