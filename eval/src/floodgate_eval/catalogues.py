@@ -151,7 +151,7 @@ def _category(label: str, identifier: str, texts: Mapping[str, Mapping[str, None
         title={default: " ".join(re.split(r"[_/\-.\s]+", label)).strip() or identifier},
         path=identifier,
         team="general",
-        examples={language: tuple(kept) for language, kept in sorted(texts.items())},
+        examples={language: tuple(sorted(kept)) for language, kept in sorted(texts.items())},
         **_OWNED,
     )
 

@@ -15,16 +15,18 @@ from floodgate.settings import CatalogueSettings, load
 from typer.core import TyperCommand
 
 from floodgate_eval.evaluate import Request, evaluate
+from floodgate_eval.feedback_cli import rows_from_feedback
 from floodgate_eval.gate_cli import Gate, run_gate
+from floodgate_eval.promote import effect_of, write_examples
 from floodgate_eval.report import write_report
-from floodgate_eval.rows import Task
+from floodgate_eval.rows import IntentRow, Task, read_rows
 from floodgate_eval.view import show
 
 app = typer.Typer(
     help="Measure what the services decide, through their own code, against any model.", no_args_is_help=True
 )
 
-_MANY: Final = frozenset({"--test", "--examples", "--corpus"})
+_MANY: Final = frozenset({"--test", "--examples", "--feedback", "--verdicts", "--rows"})
 _WARNING: Final = 30
 
 
@@ -155,6 +157,60 @@ def gate(  # noqa: PLR0917 - typer reads the options off the signature
     if html is not None:
         _say(f"report: {html}", quiet=quiet)
     raise typer.Exit(0 if passed else 1)
+
+
+@app.command("from-feedback", cls=ManyFiles, epilog="Example: floodgate eval from-feedback --out judged.jsonl")
+def from_feedback(
+    out: Annotated[Path, typer.Option(help="Rows are written here.")],
+    feedback: Annotated[
+        list[Path] | None, typer.Option(help="Judgements as JSON Lines; without any, the topic support.feedback.")
+    ] = None,
+    verdicts: Annotated[
+        list[Path] | None, typer.Option(help="Verdicts as JSON Lines; without any, the topic support.verdicts.")
+    ] = None,
+    task: Annotated[Task, typer.Option(help="intent or match.")] = Task.INTENT,
+    catalogue: OwnCatalogue = None,
+) -> None:
+    """Turn reviewers' judgements ("ok", "wrong path") into rows of an evaluation set, without personal data."""
+    if task not in {Task.INTENT, Task.MATCH}:
+        raise typer.BadParameter("judgements are about paths: say intent or match", param_hint="--task")
+    found = rows_from_feedback(
+        feedback or (), verdicts or (), catalogue_dir=catalogue or load(CatalogueSettings).dir, task=task
+    )
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in found.rows)
+    out.write_text("".join(lines), encoding="utf-8")
+    _say(f"wrote {len(found.rows)} rows to {out}", quiet=False)
+    for reason, count in sorted(found.skipped.items()):
+        _say(f"left out: {count} ({reason})", quiet=False)
+
+
+@app.command("promote", cls=ManyFiles, epilog="Example: floodgate eval promote --rows judged.jsonl --write")
+def promote(  # noqa: PLR0917 - typer reads the options off the signature
+    rows: Annotated[list[Path], typer.Option(help='{"text", "intent", "lang"} rows that become examples.')],
+    test: Annotated[
+        list[Path] | None, typer.Option("--test", help="What to evaluate on (default: eval/corpora/intent.jsonl).")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="Append the examples to the catalogue afterwards.")] = False,
+    limit: Limit = None,
+    endpoint: Endpoint = "local",
+    model: Model = None,
+    catalogue: OwnCatalogue = None,
+) -> None:
+    """Show what judged rows would change as examples of the catalogue; change it only with --write."""
+    _calm_logs()
+    directory = catalogue or load(CatalogueSettings).dir
+    request = Request(
+        task=Task.INTENT, test=tuple(test or (Path("eval/corpora/intent.jsonl"),)), limit=limit,
+        endpoint=endpoint, model_id=model, catalogue_dir=directory,
+    )  # fmt: skip
+    judged = read_rows(rows, IntentRow)
+    effect = asyncio.run(effect_of(judged, request, say=lambda line: _say(line, quiet=False)))
+    typer.echo("\n".join(effect.lines()))
+    if not write:
+        typer.echo("nothing was changed; --write appends them")
+        return
+    for path in write_examples(directory, effect.additions):
+        typer.echo(f"wrote {path}")
 
 
 def _hand_out(result: dict[str, Any], json_file: Path | None, html: Path | None, *, quiet: bool) -> None:

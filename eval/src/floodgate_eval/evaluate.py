@@ -42,8 +42,20 @@ class Request:
     quiet: bool = False
 
 
-async def evaluate(request: Request, *, say: Callable[[str], None]) -> dict[str, Any]:
+async def evaluate(
+    request: Request,
+    *,
+    say: Callable[[str], None],
+    measured: Measured | None = None,
+    untested: Sequence[IntentRow] = (),
+) -> dict[str, Any]:
     """Run one evaluation.
+
+    Args:
+        request: What to measure.
+        say: Shown to whoever waits.
+        measured: The catalogue, in place of the one that the request names.
+        untested: Texts that the test leaves out besides the examples.
 
     Raises:
         FatalError: A file, a setting or the endpoint cannot be used.
@@ -52,13 +64,13 @@ async def evaluate(request: Request, *, say: Callable[[str], None]) -> dict[str,
     rows = read_rows(request.test, ROW_MODELS[request.task])
     examples = read_rows(request.examples, IntentRow) if request.examples else []
     examples = shots(examples, request.shots, request.seed)
-    rows, left_out = held_out(rows, examples)
+    rows, left_out = held_out(rows, [*examples, *untested])
     if left_out:
         say(f"{left_out} rows are examples and are left out of the test")
     if not rows:
         raise FatalError("every row of the test is an example: name other files, or fewer examples with --shots")
     rows = sample(rows, request.limit, request.seed)
-    measured = _measured(request, rows, examples)
+    measured = measured or _measured(request, rows, examples)
     if measured.without_examples:
         named = ", ".join(measured.without_examples[:5])
         say(f"{len(measured.without_examples)} labels have no examples, only their names: {named}")
