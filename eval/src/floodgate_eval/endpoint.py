@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -110,15 +110,15 @@ def local_server(catalogue_dir: Path, state_dir: Path) -> Iterator[str]:
 
 def _until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise FatalError(f"the local Bedrock server exited with {process.returncode}: {_tail(log)}")
-        try:
-            if httpx.get(f"{url}/healthz", timeout=2.0, trust_env=False).is_success:
-                return
-        except httpx.HTTPError:
-            pass  # not there yet
-        time.sleep(_POLL_SECONDS)
+    # One client: each new one would read all certificates of the system again, for a loopback address.
+    with httpx.Client(verify=False, timeout=2.0, trust_env=False) as client:  # noqa: S501 - plain HTTP on loopback
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise FatalError(f"the local Bedrock server exited with {process.returncode}: {_tail(log)}")
+            with suppress(httpx.HTTPError):  # not there yet
+                if client.get(f"{url}/healthz").is_success:
+                    return
+            time.sleep(_POLL_SECONDS)
     raise FatalError(f"the local Bedrock server did not come up within {_START_SECONDS:.0f} s: {_tail(log)}")
 
 

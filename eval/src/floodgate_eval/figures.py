@@ -15,6 +15,7 @@ from floodgate_eval.metrics import (
     auroc,
     bootstrap,
     calibration_error,
+    encoded,
     macro_f1,
     proportion,
     recall_at_false_alarms,
@@ -44,7 +45,7 @@ def _intent(columns: Columns) -> Figures:
     right = truth == predicted
     found: Figures = {
         "accuracy": proportion(right),
-        "macro_f1": bootstrap(lambda rows: macro_f1(predicted[rows], truth[rows]), len(truth)),
+        "macro_f1": _macro_f1(predicted, truth),
         "in_scope_accuracy": proportion(right[inside]),
     }
     if np.any(outside) and np.any(inside):
@@ -92,7 +93,7 @@ def _sentiment(columns: Columns) -> Figures:
     truth, predicted = columns["truth"], columns["predicted"]
     return {
         "accuracy": proportion(truth == predicted),
-        "macro_f1": bootstrap(lambda rows: macro_f1(predicted[rows], truth[rows]), len(truth)),
+        "macro_f1": _macro_f1(predicted, truth),
     }
 
 
@@ -114,6 +115,11 @@ def _summary(columns: Columns) -> Figures:
         "unsupported_facts": _mean(columns["unsupported"]),
         "unsupported_share": proportion(columns["unsupported"] > 0),
     }
+
+
+def _macro_f1(predicted: NDArray[Any], truth: NDArray[Any]) -> Figure | None:
+    said, meant = encoded(predicted, truth)
+    return bootstrap(lambda rows: macro_f1(said[rows], meant[rows]), len(meant))
 
 
 def _flags(columns: Columns) -> Figures:

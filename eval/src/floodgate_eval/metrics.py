@@ -68,17 +68,21 @@ def bootstrap(measure: Callable[[NDArray[np.int64]], float | None], n: int) -> F
     return Figure(value, (float(low), float(high)))
 
 
-def macro_f1(predicted: NDArray[Any], truth: NDArray[Any]) -> float | None:
-    """Mean F1 over the labels that occur in the truth."""
-    labels = np.unique(truth)
-    if len(labels) == 0:
+def encoded(*columns: NDArray[Any]) -> tuple[NDArray[np.int64], ...]:
+    """Labels as numbers, the same for the same label in every column."""
+    _, codes = np.unique(np.concatenate(columns), return_inverse=True)
+    return tuple(np.split(codes.astype(np.int64), np.cumsum([len(column) for column in columns])[:-1]))
+
+
+def macro_f1(predicted: NDArray[np.int64], truth: NDArray[np.int64]) -> float | None:
+    """Mean F1 over the labels (encoded) that occur in the truth."""
+    if len(truth) == 0:
         return None
-    scores = []
-    for label in labels:
-        is_predicted, is_true = predicted == label, truth == label
-        hits = int(np.sum(is_predicted & is_true))
-        scores.append(2 * hits / int(np.sum(is_predicted) + np.sum(is_true)))
-    return float(np.mean(scores))
+    size = int(max(predicted.max(), truth.max())) + 1
+    hits = np.bincount(truth[predicted == truth], minlength=size)
+    is_true, is_predicted = np.bincount(truth, minlength=size), np.bincount(predicted, minlength=size)
+    occurs = is_true > 0
+    return float(np.mean(2 * hits[occurs] / (is_true + is_predicted)[occurs]))
 
 
 def auroc(scores: Floats, positive: Bools) -> float | None:

@@ -10,6 +10,7 @@ from floodgate_eval.metrics import (
     bootstrap,
     calibration_error,
     confusions,
+    encoded,
     macro_f1,
     percentiles_ms,
     proportion,
@@ -49,7 +50,7 @@ def test_macro_f1_weighs_every_label_of_the_truth_alike() -> None:
     truth = np.array(["a", "a", "a", "b"])
     predicted = np.array(["a", "a", "b", "b"])
     # a: precision 1, recall 2/3, F1 0.8; b: precision 1/2, recall 1, F1 2/3.
-    assert macro_f1(predicted, truth) == pytest.approx((0.8 + 2 / 3) / 2)
+    assert macro_f1(*encoded(predicted, truth)) == pytest.approx((0.8 + 2 / 3) / 2)
 
 
 def test_auroc_counts_ties_as_half() -> None:
