@@ -32,7 +32,8 @@ from keyflow.engine import ORIGIN_TOPIC_HEADER
 from keyflow.parking import PARKED_NUMBER_HEADER, number_in
 from keyflow.table import Entry, decode_entry
 from support.memory_broker import MemoryBroker
-from support.memory_clients import MemoryConsumer, MemoryProducer, Wire, failure
+from support.memory_clients import MemoryConsumer, Wire, failure
+from support.memory_producer import MemoryProducer
 from support.virtual_time import VirtualLoop, virtual
 
 GROUP: Final = "group"

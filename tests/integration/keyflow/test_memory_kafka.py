@@ -10,7 +10,8 @@ import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from keyflow_bench import Bench
 from support.memory_broker import MemoryBroker
-from support.memory_clients import MemoryConsumer, MemoryProducer, Wire
+from support.memory_clients import MemoryConsumer, Wire
+from support.memory_producer import MemoryProducer
 from support.virtual_time import VirtualLoop
 
 PARTITIONS = 4

@@ -17,7 +17,7 @@ from keyflow import Emit, FailedRecord, Headers, Processor
 from keyflow.parking import PARKED_NUMBER_HEADER
 from keyflow.redrive import Redrive, Returning
 from support.crash_lab import DEAD, IN, OUT, Fault, Killed, Lab, Process
-from support.memory_clients import MemoryProducer
+from support.memory_producer import MemoryProducer
 
 REDRIVE: Final = "redrive"
 LEDGER: Final = "ledger"
