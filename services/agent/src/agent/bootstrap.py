@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import cache, partial
 from importlib.metadata import version
 from typing import Final
 
 from floodgate.bedrock import BedrockModel, BedrockSettings, ModelClient
-from floodgate.catalogue import Catalogue, load_catalogue
+from floodgate.catalogue import Catalogue
+from floodgate.catalogue.serving import serve
 from floodgate.events import Pseudonyms
 from floodgate.events.serde import AvroSerde
 from floodgate.events.times import now_ms
 from floodgate.knowledge import DegradingRetriever, FakeRetriever, OpenSearchRetriever, Retriever, make_client
 from floodgate.knowledge.opensearch import RetrievalLimits
 from floodgate.service import Service, make_processor
-from floodgate.settings import CatalogueSettings, OpenSearchSettings, PrivacySettings, RegistrySettings, load
+from floodgate.settings import OpenSearchSettings, PrivacySettings, RegistrySettings, load
 from keyflow.errors import FatalError
 
 from agent.adapters.bedrock_slots import BedrockSlotReader
@@ -55,7 +57,6 @@ def bootstrap(
     Raises:
         FatalError: A setting is missing or wrong, or the catalogue or a workflow does not hold together.
     """
-    library = open_library(catalogue or load_catalogue(load(CatalogueSettings).dir))
     shop = shop or ShopHttp(load(ShopSettings), pseudonyms(load(PrivacySettings)))
     on_stop: list[Callable[[], Awaitable[None]]] = [shop.aclose]
     prompt = ""
@@ -63,37 +64,75 @@ def bootstrap(
     if reader is None:
         bedrock = BedrockSlotReader(model)
         reader, prompt = bedrock, bedrock.prompt
-    if retriever is None:
-        index = search_index(library.catalogue, model, settings)
-        on_stop.append(index.close)
-        retriever = DegradingRetriever(index, FakeRetriever(library.catalogue))
-    knowledge = Knowledge(retriever, library, settings.retrieval_seconds)
-    writer = Writer(library, settings.reply_ttl_seconds, version("floodgate-agent"), prompt)
-    handler = AgentHandler(library, shop, reader, settings, knowledge=knowledge, writer=writer, now_ms=now_ms)
+    find = _retrievers(model, settings, on_stop) if retriever is None else lambda _: retriever
+
+    def make_handler(content: Catalogue) -> AgentHandler:
+        library = open_library(content)
+        return AgentHandler(
+            library,
+            shop,
+            reader,
+            settings,
+            knowledge=Knowledge(find(content), library, settings.retrieval_seconds),
+            writer=Writer(library, settings.reply_ttl_seconds, version("floodgate-agent"), prompt),
+            now_ms=now_ms,
+        )
+
+    served = serve(NAME, make_handler, catalogue)
+    live = served.handler
     processor = make_processor(
         NAME,
         ("support.verdicts", "support.messages"),
-        handler,
+        live,
         serde or AvroSerde(load(RegistrySettings).url),
         # Before it acts, it knows whether a human has taken over or the conversation is closed.
         followed=("support.messages",),
         state_model=AgentState,
         state_ttl_seconds=settings.state_ttl_seconds,
         effects={SHOP: shop.change},
-        fallback=handler.fallback,
-        on_poison=handler.on_poison,
+        fallback=live.fallback,
+        on_poison=live.on_poison,
         budget_seconds=settings.budget_seconds,
-        versions={"catalogue": library.catalogue.version, "prompt": prompt},
+        versions=partial(live.versions, prompt=prompt),
     )
-    return Service(name=NAME, processors=(processor,), on_stop=tuple(on_stop))
+
+    async def close() -> None:
+        # Asked for at the end: a version with another default language has an index of its own.
+        for closing in on_stop:
+            await closing()
+
+    return Service(name=NAME, processors=(processor,), tasks=(served.task,), on_stop=(close,))
 
 
-def search_index(catalogue: Catalogue, model: ModelClient, settings: AgentSettings) -> OpenSearchRetriever:
+def check_catalogue(catalogue: Catalogue) -> None:
+    """Whether the agent can run by a catalogue: asked before one is published.
+
+    Raises:
+        KeyflowError: It cannot; names file and step of every fault.
+    """
+    open_library(catalogue)
+
+
+def _retrievers(
+    model: ModelClient, settings: AgentSettings, on_stop: list[Callable[[], Awaitable[None]]]
+) -> Callable[[Catalogue], Retriever]:
+    """One index with its connections for all versions; what takes its place searches the version itself."""
+
+    @cache
+    def index(default_language: str) -> OpenSearchRetriever:
+        made = search_index(default_language, model, settings)
+        on_stop.append(made.close)
+        return made
+
+    return lambda catalogue: DegradingRetriever(index(catalogue.default_language), FakeRetriever(catalogue))
+
+
+def search_index(default_language: str, model: ModelClient, settings: AgentSettings) -> OpenSearchRetriever:
     """The index of the knowledge; it answers soon enough for the search in memory to take its place in time."""
     return OpenSearchRetriever(
         make_client(load(OpenSearchSettings)),
         model.embed,
-        default_language=catalogue.default_language,
+        default_language=default_language,
         limits=RetrievalLimits(timeout_seconds=settings.retrieval_seconds * 2 / 3),
     )
 

@@ -6,11 +6,12 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from floodgate.catalogue import Catalogue, load_catalogue
+from floodgate.catalogue import Catalogue
+from floodgate.catalogue.serving import serve
 from floodgate.events.serde import AvroSerde
 from floodgate.intercom import IntercomClient, IntercomSettings
 from floodgate.service import Service, make_processor
-from floodgate.settings import CatalogueSettings, RegistrySettings, load
+from floodgate.settings import RegistrySettings, load
 
 from delivery.adapters.intercom_channel import IntercomChannel
 from delivery.adapters.webhook_channel import WebhookChannel
@@ -48,25 +49,27 @@ def bootstrap(
     Raises:
         FatalError: A setting is missing or wrong, or the catalogue does not hold together.
     """
-    catalogue = catalogue or load_catalogue(load(CatalogueSettings).dir)
     on_stop: list[Callable[[], Awaitable[None]]] = []
-    if channels is None:
-        channels = _intercom(settings, on_stop)
+    channels = channels if channels is not None else _intercom(settings, on_stop)
     default = _webhook(webhook or load(WebhookSettings), on_stop)
-    planner = Planner(catalogue, general_team=settings.general_team, close_resolved=settings.close_resolved)
-    handler = DeliveryHandler(planner, channels, default_pushed=default is not None)
+
+    def make_handler(content: Catalogue) -> DeliveryHandler:
+        planner = Planner(content, general_team=settings.general_team, close_resolved=settings.close_resolved)
+        return DeliveryHandler(planner, channels, default_pushed=default is not None)
+
+    served = serve(NAME, make_handler, catalogue)
     processor = make_processor(
         NAME,
         INPUTS,
-        handler,
+        served.handler,
         serde or AvroSerde(load(RegistrySettings).url),
         state_model=DeliveryState,
         state_ttl_seconds=settings.state_ttl_seconds,
         effects={DELIVER: Deliver(channels, default)},
         budget_seconds=settings.budget_seconds,
-        versions={"catalogue": catalogue.version},
+        versions=served.handler.versions,
     )
-    return Service(name=NAME, processors=(processor,), on_stop=tuple(on_stop))
+    return Service(name=NAME, processors=(processor,), tasks=(served.task,), on_stop=tuple(on_stop))
 
 
 def _intercom(settings: DeliverySettings, on_stop: list[Callable[[], Awaitable[None]]]) -> Mapping[str, Channel]:

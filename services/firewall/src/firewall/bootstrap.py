@@ -10,14 +10,12 @@ from typing import Final
 
 from floodgate.bedrock import BedrockModel, BedrockSettings, ModelClient
 from floodgate.catalogue import Catalogue
-from floodgate.catalogue.live import LiveHandler
-from floodgate.catalogue.opening import Opened, open_catalogue
-from floodgate.catalogue.watch import CatalogueWatcher
+from floodgate.catalogue.serving import serve
 from floodgate.events.serde import AvroSerde
 from floodgate.events.times import now_ms
 from floodgate.knowledge import DegradingRetriever, FakeRetriever, OpenSearchRetriever, Retriever, make_client
 from floodgate.service import Service, make_processor
-from floodgate.settings import CatalogueSettings, OpenSearchSettings, RegistrySettings, load
+from floodgate.settings import OpenSearchSettings, RegistrySettings, load
 
 from firewall.adapters.nlu_language import NluLanguageIdentifier
 from firewall.domain.screen import LanguageIdentifier, Screen
@@ -54,19 +52,9 @@ def bootstrap(
     Raises:
         FatalError: A setting is missing or wrong, or the catalogue does not hold together.
     """
-    catalogue_settings = load(CatalogueSettings)
-    opened = Opened(catalogue) if catalogue is not None else open_catalogue(catalogue_settings)
     make_handler = _handlers(settings, model or BedrockModel(load(BedrockSettings)), retriever, languages)
-    first = make_handler(opened.catalogue)
-    live = LiveHandler(opened.catalogue.version, first)
-    watcher = CatalogueWatcher(
-        NAME,
-        live.version,
-        opened.published,
-        build=make_handler,
-        take=live.exchange,
-        poll_seconds=catalogue_settings.poll_seconds,
-    )
+    served = serve(NAME, make_handler, catalogue)
+    live = served.handler
     processor = make_processor(
         NAME,
         ("support.messages", *FOLLOWED),
@@ -78,15 +66,15 @@ def bootstrap(
         fallback=live.fallback,
         on_poison=live.on_poison,
         budget_seconds=settings.budget_seconds,
-        versions=partial(live.versions, prompt=first.versions.prompt),
+        versions=partial(live.versions, prompt=served.first.versions.prompt),
     )
 
     async def warm_up() -> None:
         if languages is None:
-            identifier = NluLanguageIdentifier(opened.catalogue.languages, opened.catalogue.default_language)
-            await asyncio.to_thread(identifier.warm_up)
+            known = served.catalogue
+            await asyncio.to_thread(NluLanguageIdentifier(known.languages, known.default_language).warm_up)
 
-    return Service(name=NAME, processors=(processor,), tasks=(watcher,), on_start=(warm_up,))
+    return Service(name=NAME, processors=(processor,), tasks=(served.task,), on_start=(warm_up,))
 
 
 def check_catalogue(catalogue: Catalogue) -> None:

@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
-from floodgate.catalogue import Catalogue, CatalogueIndex, load_catalogue
+from floodgate.catalogue import Catalogue, CatalogueIndex
+from floodgate.catalogue.opening import Opened, open_catalogue
+from floodgate.catalogue.watch import CatalogueWatcher
 from floodgate.events import Pseudonyms
 from floodgate.events.serde import AvroSerde
 from floodgate.intercom import IntercomSettings
@@ -36,7 +38,7 @@ from ingest.edge import EdgeWriter
 from ingest.handlers import ClosedHandler, RawHandler, TimelineHandler
 from ingest.http.app import make_app
 from ingest.http.rest import RestApi
-from ingest.http.views import Notice
+from ingest.http.views import LiveNotice, Notice
 from ingest.http.webhook import IntercomWebhook
 from ingest.inbound import decode_inbound
 from ingest.intake import LineIntake
@@ -233,7 +235,17 @@ def bootstrap(environment: Environment, *, catalogue: Catalogue | None = None, *
     Raises:
         FatalError: A setting is wrong, or the catalogue does not hold together.
     """
-    notice = make_notice(catalogue or load_catalogue(load(CatalogueSettings).dir))
+    catalogue_settings = load(CatalogueSettings)
+    opened = Opened(catalogue) if catalogue is not None else open_catalogue(catalogue_settings)
+    notice = LiveNotice(make_notice(opened.catalogue))
+    watcher = CatalogueWatcher(
+        "ingest",
+        opened.catalogue.version,
+        opened.published,
+        build=make_notice,
+        take=notice.exchange,
+        poll_seconds=catalogue_settings.poll_seconds,
+    )
     adapters = make_adapters(environment, **overrides)  # type: ignore[arg-type]  # checked by make_adapters itself
     settings = environment.ingest
 
@@ -269,11 +281,20 @@ def bootstrap(environment: Environment, *, catalogue: Catalogue | None = None, *
                 writes_outside=True,
             ),
         ),
-        tasks=_tasks(environment, adapters),
+        tasks=(*_tasks(environment, adapters), watcher),
         http=HttpApp(make_http(environment, adapters, notice), settings.host, settings.port),
         on_start=(connect, adapters.prepare),
         on_stop=(adapters.close, stop_threads),
     )
+
+
+def check_catalogue(catalogue: Catalogue) -> None:
+    """Whether ingest can run by a catalogue: asked before one is published.
+
+    Raises:
+        KeyflowError: It cannot.
+    """
+    make_notice(catalogue)
 
 
 def make_notice(catalogue: Catalogue) -> Notice:

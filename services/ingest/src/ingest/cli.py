@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
-from floodgate.catalogue import CatalogueError, load_catalogue
+from floodgate.catalogue import CatalogueError
+from floodgate.catalogue.opening import open_catalogue
 from floodgate.intercom import IntercomClient
 from floodgate.settings import CatalogueSettings, load
 from keyflow.errors import FatalError, RetryableError
@@ -185,7 +186,7 @@ async def _examine() -> list[Check]:
     if environment.intercom is None:
         raise FatalError("Intercom is not set up: set FLOODGATE_INTERCOM_TOKEN and FLOODGATE_INTERCOM_CLIENT_SECRET")
     try:
-        catalogue = load_catalogue(load(CatalogueSettings).dir)
+        catalogue = open_catalogue(load(CatalogueSettings)).catalogue
     except CatalogueError as error:
         raise FatalError(f"catalogue: {error}") from error
     timeline = OpenSearchTimeline(environment.opensearch)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from floodgate.bedrock import BedrockModel, BedrockSettings
-from floodgate.catalogue import Catalogue, load_catalogue
+from floodgate.catalogue import Catalogue
+from floodgate.catalogue.opening import open_catalogue
 from floodgate.knowledge import Embed, OpenSearchRetriever, Retriever, make_client
 from floodgate.settings import CatalogueSettings, OpenSearchSettings, load
 
@@ -67,7 +68,9 @@ def bootstrap(
         )
     store = store or S3Store(settings.bucket, settings.prefix)
     return Knowledge(
-        load_catalogue=(lambda: catalogue) if catalogue else (lambda: load_catalogue(load(CatalogueSettings).dir)),
+        load_catalogue=(lambda: catalogue)
+        if catalogue
+        else (lambda: open_catalogue(load(CatalogueSettings)).catalogue),
         sync=KnowledgeSync(
             store,
             index,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
 from floodgate.bedrock import BedrockModel, BedrockSettings, ModelClient
-from floodgate.catalogue import Catalogue, load_catalogue
+from floodgate.catalogue import Catalogue
+from floodgate.catalogue.serving import serve
 from floodgate.events.serde import AvroSerde
 from floodgate.service import Service, make_processor
-from floodgate.settings import CatalogueSettings, RegistrySettings, load
+from floodgate.settings import RegistrySettings, load
 
 from summarizer.adapters.nlu_language import NluLanguages
 from summarizer.adapters.sagemaker_feature_store import SageMakerFeatureStore
+from summarizer.domain.extraction import summarize_prompt
 from summarizer.domain.state import InteractionState
 from summarizer.handlers import FeatureStore, Languages, StoreHandler, SummarizerHandler
 from summarizer.settings import FeatureStoreSettings, SummarizerSettings
@@ -46,29 +49,30 @@ def bootstrap(
     Raises:
         FatalError: A setting is missing or wrong, or the catalogue does not hold together.
     """
-    catalogue = catalogue or load_catalogue(load(CatalogueSettings).dir)
     store_settings = store_settings or load(FeatureStoreSettings)
     model = model or BedrockModel(load(BedrockSettings))
-    languages = languages or NluLanguages(catalogue.languages, catalogue.default_language)
     store = store or SageMakerFeatureStore(store_settings)
     serde = serde or AvroSerde(load(RegistrySettings).url)
-    handler = SummarizerHandler(
-        catalogue=catalogue,
-        model=model,
-        languages=languages,
-        settings=settings,
-        service_version=version("floodgate-summarizer"),
-    )
-    versions = {"catalogue": catalogue.version, "prompt": handler.versions.prompt}
+
+    def make_handler(content: Catalogue) -> SummarizerHandler:
+        return SummarizerHandler(
+            catalogue=content,
+            model=model,
+            languages=languages or NluLanguages(content.languages, content.default_language),
+            settings=settings,
+            service_version=version("floodgate-summarizer"),
+        )
+
+    served = serve(NAME, make_handler, catalogue)
     summarizing = make_processor(
         NAME,
         ("support.interactions",),
-        handler,
+        served.handler,
         serde,
         state_model=InteractionState,
         state_ttl_seconds=settings.state_ttl_seconds,
         budget_seconds=settings.budget_seconds,
-        versions=versions,
+        versions=partial(served.handler.versions, prompt=served.first.versions.prompt),
     )
     storing = make_processor(
         STORE_NAME,
@@ -80,8 +84,24 @@ def bootstrap(
     )
 
     async def warm_up() -> None:
-        if isinstance(languages, NluLanguages):
-            await asyncio.to_thread(languages.warm_up)
+        if languages is None:
+            known = served.catalogue
+            await asyncio.to_thread(NluLanguages(known.languages, known.default_language).warm_up)
 
     on_stop = (store.close,) if isinstance(store, SageMakerFeatureStore) else ()
-    return Service(name=NAME, processors=(summarizing, storing), on_start=(warm_up,), on_stop=on_stop)
+    return Service(
+        name=NAME,
+        processors=(summarizing, storing),
+        tasks=(served.task,),
+        on_start=(warm_up,),
+        on_stop=on_stop,
+    )
+
+
+def check_catalogue(catalogue: Catalogue) -> None:
+    """Whether the summarizer can run by a catalogue: asked before one is published.
+
+    Raises:
+        KeyflowError: It cannot.
+    """
+    summarize_prompt(catalogue)

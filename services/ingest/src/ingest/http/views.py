@@ -61,6 +61,25 @@ Notice = Callable[[str], str]
 """What tells the user that a reply is automated, by the reply's language."""
 
 
+class LiveNotice:
+    """A notice whose words may be exchanged while the service runs.
+
+    Args:
+        notice: The words to begin with.
+    """
+
+    def __init__(self, notice: Notice) -> None:
+        self._notice = notice
+
+    def exchange(self, _version: str, notice: Notice) -> None:
+        """Those of another version of the catalogue from now on."""
+        self._notice = notice
+
+    def __call__(self, language: str) -> str:
+        """See `Notice`."""
+        return self._notice(language)
+
+
 def conversation_view(conversation_id: str, entries: Sequence[Entry], notice: Notice) -> ConversationView:
     """The entries, given in order, as a caller reads them."""
     shown = [_entry_view(entry) for entry in entries]
