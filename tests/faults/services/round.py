@@ -116,7 +116,6 @@ class Round:
 
     def picture(self) -> Picture:
         journal = self.site.reader.read(self.begins)
-        keys = {f"intercom:{number}" for number in self.load.conversation_ids}
         decoded = {
             topic: self._decoded(topic, journal) for topic in journal.entries if topics()[topic].record is not None
         }
@@ -132,7 +131,7 @@ class Round:
             restored={name: self._restored(name, fold) for name, fold in folded.items()},
             folded=folded,
             states={
-                name: {key: json.loads(raw.partition(b"\n")[2] or b"{}") for key, raw in fold.items() if key in keys}
+                name: {key: json.loads(raw.partition(b"\n")[2] or b"{}") for key, raw in fold.items()}
                 for name, fold in folded.items()
             },
             actions=self.site.local("shop", "GET", "/_local/actions")["actions"],

@@ -19,7 +19,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from floodgate_local.stack import Stack
@@ -61,8 +61,16 @@ class Topics:
         """The end of each partition as readers of committed or of all records see it."""
         consumer = self._consumer(isolation)
         places = [TopicPartition(self.name(what), number) for number in range(PARTITIONS)]
-        found = [consumer.get_watermark_offsets(place, timeout=20, cached=False)[1] for place in places]
+
+        def ask() -> list[int] | None:
+            try:
+                return [consumer.get_watermark_offsets(place, timeout=20, cached=False)[1] for place in places]
+            except KafkaException:
+                return None  # no leader yet: the broker has just started
+
+        found = eventually(ask, f"{self.name(what)} has no leader")
         consumer.close()
+        assert found is not None
         return found
 
     def committed(self, what: str) -> list[tuple[str, Any]]:
