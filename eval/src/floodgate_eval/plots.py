@@ -78,8 +78,8 @@ def confusion_plot(pairs: Sequence[Mapping[str, Any]]) -> str:
     worst = list(pairs)[:8]
     truths = list(dict.fromkeys(str(pair["truth"]) for pair in worst))
     given = list(dict.fromkeys(str(pair["predicted"]) for pair in worst))
-    cell, left, top = 34, 200, 150
-    width, height = left + cell * len(given) + 40, top + cell * len(truths) + 12
+    cell, left, top = 34, 16 + _width(truths), 24 + round(0.75 * _width(given))
+    width, height = left + cell * len(given) + round(0.75 * _width(given)), top + cell * len(truths) + 12
     most = max((pair["n"] for pair in worst), default=1)
     drawn = [
         f'<text class="name" x="{left - 8}" y="{top + cell * row + 21}">{escape(_short(truth))}</text>'
@@ -106,6 +106,11 @@ def confusion_plot(pairs: Sequence[Mapping[str, Any]]) -> str:
             f'<text class="count" x="{x + cell / 2}" y="{y + cell / 2 + 4}">{pair["n"]}</text>'
         )
     return _svg(width, height, "".join(drawn), "Worst confusions: truth in rows, answer in columns")
+
+
+def _width(labels: Sequence[str]) -> int:
+    """About what the longest label takes."""
+    return max((round(6.4 * len(_short(label))) for label in labels), default=0)
 
 
 def _short(label: str) -> str:

@@ -40,18 +40,26 @@ def render(results: Sequence[Result], findings: Sequence[Finding] = ()) -> str:
 
 
 def _gate(findings: Sequence[Finding]) -> str:
-    failed = sum(finding.failed for finding in findings)
-    said = f'<span class="fail">{failed} dropped</span>' if failed else '<span class="ok">nothing dropped</span>'
+    dropped = [finding for finding in findings if finding.failed]
+    others = [finding for finding in findings if not finding.failed]
+    said = f'<span class="fail">{len(dropped)} dropped</span>' if dropped else '<span class="ok">nothing dropped</span>'
+    shown = _table(dropped) if dropped else ""
+    return (
+        f'<section class="card"><div class="head"><h2>Gate</h2>{said}</div>{shown}'
+        f"<details><summary>{len(others)} figures within their bounds</summary>{_table(others)}</details></section>"
+    )
+
+
+def _table(findings: Sequence[Finding]) -> str:
     rows = "".join(
-        f"<tr><td>{escape(one.suite)}</td><td>{escape(one.figure)}</td>"
+        f"<tr><td>{escape(one.suite)}</td><td>{escape(one.figure.replace('_', ' '))}</td>"
         f'<td class="number">{_number(one.before)}</td><td class="number">{_number(one.now)}</td>'
-        f'<td class="{"fail" if one.failed else "ok"}">{escape(one.said)}</td></tr>'
-        for one in sorted(findings, key=lambda one: not one.failed)
+        f'<td class="{"fail" if one.failed else "faint"}">{escape(one.said)}</td></tr>'
+        for one in findings
     )
     return (
-        f'<section class="card"><div class="head"><h2>Gate</h2>{said}</div><table><thead><tr><th>suite</th>'
-        '<th>figure</th><th class="number">baseline</th><th class="number">now</th><th></th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></section>"
+        '<table><thead><tr><th>suite</th><th>figure</th><th class="number">baseline</th><th class="number">now</th>'
+        f"<th></th></tr></thead><tbody>{rows}</tbody></table>"
     )
 
 

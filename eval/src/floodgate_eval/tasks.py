@@ -16,6 +16,7 @@ from floodgate_eval.masking import COUNTED_KINDS, Masked, covered, mask, overlap
 from floodgate_eval.metrics import agreement
 from floodgate_eval.rouge import rouge_1, rouge_l, unsupported_facts
 from floodgate_eval.rows import (
+    OUT_OF_SCOPE,
     InjectionRow,
     IntentRow,
     MatchRow,
@@ -180,7 +181,9 @@ def columns_of(task: Task, done: Sequence[tuple[Row, Answer]]) -> Columns:
 def _intent(row: Row, answer: Answer) -> Mapping[str, Hashable]:
     row, answer = cast(IntentRow, row), cast(Screened, answer)
     right = answer.category == row.intent
-    stated = answer.verdict.confidence if answer.answer is not None else float("nan")
+    # The confidence is the category's: it says nothing about a verdict that none fits.
+    has_category = answer.answer is not None and answer.category != OUT_OF_SCOPE
+    stated = answer.verdict.confidence if has_category else float("nan")
     return {
         "truth": row.intent,
         "predicted": answer.category,
