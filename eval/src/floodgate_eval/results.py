@@ -42,6 +42,7 @@ def result_of(task: Task, asked: Asked, about: Mapping[str, Any]) -> dict[str, A
         "agreement": _rounded(asked.agreement),
         "repeats": len(asked.repeated[0]) if asked.repeated else 1,
         "failed": asked.failed,
+        "failures": asked.failures,
         "stopped": asked.run.stopped,
         "cost_usd": round(sum(usage.cost_usd for usage in asked.usages), 6),
         "model_calls": sum(usage.calls for usage in asked.usages),

@@ -50,17 +50,22 @@ class Screened:
     Attributes:
         category: Label of the category; "oos" for none.
         answer: What the model said; None where rules decided or no valid answer came.
-        failed: No valid answer came: the firewall's fallback decided.
+        error: Why no valid answer came, so that the firewall's fallback decided; empty when one came.
         results: The model's results, to be replayed.
     """
 
     category: str
     verdict: Verdict
     answer: AssessMessage | None
-    failed: bool
+    error: str
     usage: Usage | None
     call_seconds: float
     results: tuple[ModelResult[Any], ...] = field(repr=False, default=())
+
+    @property
+    def failed(self) -> bool:
+        """Whether no valid answer came."""
+        return bool(self.error)
 
     @property
     def caught_mismatch(self) -> bool:
@@ -127,16 +132,16 @@ class Screening:
         record = self._record(question)
         taken = Note()
         token = note.set(taken)
-        failed = False
+        failure = ""
         try:
             outcome = await self._handler.handle(record, None, _TOOLS)
         except (RetryableError, OutageError, PoisonMessageError) as error:
             # In production the engine comes back with this when the budget is spent: nobody waits for a model.
-            failed = True
+            failure = f"{type(error).__name__}: {error}"
             outcome = self._handler.fallback(record, None, type(error).__name__)
         finally:
             note.reset(token)
-        return self._screened(_verdict(outcome), taken, failed=failed)
+        return self._screened(_verdict(outcome), taken, failure)
 
     async def own_work(self, pairs: Sequence[tuple[Question, Screened]]) -> OwnWork:
         """The firewall's own work and the search in memory, one message after the other.
@@ -156,7 +161,7 @@ class Screening:
             await handler.handle(record, None, _TOOLS)
             elapsed, used = time.perf_counter() - started, time.thread_time() - started_cpu
             work.seconds.append(elapsed - taken.search_seconds)
-            work.cpu_seconds.append(max(used - taken.search_seconds, 0.0))
+            work.cpu_seconds.append(used - taken.search_cpu_seconds)
             work.search_seconds.append(taken.search_seconds)
             note.reset(token)
         return work
@@ -191,13 +196,13 @@ class Screening:
         message = self.message(question)
         return Record(MESSAGES, 0, 0, message.conversation_id, message, timestamp_ms=_NOW_MS)
 
-    def _screened(self, verdict: Verdict, taken: Note, *, failed: bool) -> Screened:
+    def _screened(self, verdict: Verdict, taken: Note, failure: str) -> Screened:
         result = taken.results[-1] if taken.results else None
         return Screened(
             category=self._measured.label_of(verdict.category),
             verdict=verdict,
             answer=result.value if result else None,
-            failed=failed,
+            error=failure,
             usage=result.usage if result else None,
             call_seconds=taken.call_seconds,
             results=tuple(taken.results),

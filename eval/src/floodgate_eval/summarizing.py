@@ -41,9 +41,14 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Summarized:
-    """A feature record; None where no valid answer came."""
+    """A feature record; None where no valid answer came.
+
+    Attributes:
+        error: Why none came.
+    """
 
     summary: Summary | None
+    error: str
     usage: Usage | None
     call_seconds: float
     results: tuple[ModelResult[Any], ...] = field(repr=False, default=())
@@ -85,15 +90,16 @@ class Summarizing:
         taken = Note()
         token = note.set(taken)
         summary: Summary | None = None
+        failure = ""
         try:
             outcome = await self._handler.handle(record, None, _TOOLS)
             summary = next((emit.value for emit in outcome.events if isinstance(emit.value, Summary)), None)
-        except (RetryableError, OutageError, PoisonMessageError):
-            pass  # counted as failed: in production a dead letter
+        except (RetryableError, OutageError, PoisonMessageError) as error:
+            failure = f"{type(error).__name__}: {error}"  # in production a dead letter
         finally:
             note.reset(token)
         usage = taken.results[-1].usage if taken.results else None
-        return Summarized(summary, usage, taken.call_seconds, tuple(taken.results))
+        return Summarized(summary, failure, usage, taken.call_seconds, tuple(taken.results))
 
 
 def _interaction(conversation: Conversation) -> Interaction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -87,6 +88,11 @@ class Asked:
     def failed(self) -> int:
         """Rows without a valid answer."""
         return sum(not isinstance(a, Masked) and a.failed for _, a in self.run.done)
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """The same by reason; no reason quotes a text."""
+        return dict(Counter(a.error for _, a in self.run.done if not isinstance(a, Masked) and a.failed))
 
     @property
     def agreement(self) -> float | None:
