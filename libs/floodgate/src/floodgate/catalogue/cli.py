@@ -15,6 +15,7 @@ from rich.table import Table
 from floodgate.catalogue.loader import CatalogueReport, inspect_catalogue
 from floodgate.catalogue.models import Catalogue
 from floodgate.catalogue.problems import Problem, Severity
+from floodgate.catalogue.scaffold_cli import add_country_command, add_language_command
 from floodgate.catalogue.versions_cli import diff, publish, rollback, show, versions
 
 DEFAULT_DIRECTORY: Final = "catalogue"
@@ -49,6 +50,8 @@ def lint(
 
 for _command in (diff, publish, rollback, versions, show):
     app.command()(_command)
+app.command("add-language")(add_language_command)
+app.command("add-country")(add_country_command)
 
 
 def _as_json(report: CatalogueReport) -> dict[str, Any]:

@@ -65,26 +65,33 @@ def inspect_catalogue(directory: Path, *, today: date | None = None) -> Catalogu
     return inspect_files(read_files(directory), today=today)
 
 
-def load_files(files: Mapping[str, bytes]) -> Catalogue:
+def load_files(files: Mapping[str, bytes], *, unfinished: bool = False) -> Catalogue:
     """Build and check a catalogue from the bytes of its files, by name.
+
+    Args:
+        files: Bytes by name, as `read_files` gives them.
+        unfinished: Let marks be that a scaffold left: for what works on such a folder, never to run by it.
 
     Raises:
         CatalogueError: It cannot be used; the error lists every problem with file, line and remedy.
     """
-    report = inspect_files(files)
+    report = inspect_files(files, unfinished=unfinished)
     if report.catalogue is None:
         raise CatalogueError(report.errors)
     return report.catalogue
 
 
-def inspect_files(files: Mapping[str, bytes], *, today: date | None = None) -> CatalogueReport:
+def inspect_files(
+    files: Mapping[str, bytes], *, today: date | None = None, unfinished: bool = False
+) -> CatalogueReport:
     """Look at the files of a catalogue without raising.
 
     Args:
         files: Bytes by name, as `read_files` gives them.
         today: What review dates are compared with; the current date, UTC, when None.
+        unfinished: Let marks be that a scaffold left.
     """
-    sources = parse_files(files)
+    sources = parse_files(files, unfinished=unfinished)
     built = build(sources)
     problems = [*built.problems, *check(built, today or datetime.now(UTC).date())]
     ordered = tuple(sorted(problems, key=lambda problem: (problem.file, problem.line or 0, problem.message)))

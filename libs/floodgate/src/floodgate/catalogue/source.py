@@ -74,14 +74,19 @@ def read_files(directory: Path) -> dict[str, bytes]:
     return {path.relative_to(directory).as_posix(): path.read_bytes() for path in _paths(directory)}
 
 
-def parse_files(files: Mapping[str, bytes]) -> Sources:
-    """Parse files of the layout; what cannot be parsed becomes a problem."""
+def parse_files(files: Mapping[str, bytes], *, unfinished: bool = False) -> Sources:
+    """Parse files of the layout; what cannot be parsed becomes a problem, and so does what is marked unfinished.
+
+    Args:
+        files: Bytes by name.
+        unfinished: Let marks be.
+    """
     parsed: dict[str, SourceFile] = {}
     problems: list[Problem] = []
     for name in _in_order(files):
         parsed[name], found = _read(name, files[name])
         problems.extend(found)
-        problems.extend(_unfinished(name, files[name]))
+        problems.extend(() if unfinished else _unfinished(name, files[name]))
     return Sources(parsed, version_of(files), tuple(problems))
 
 
@@ -100,9 +105,14 @@ def _in_order(names: Iterable[str]) -> list[str]:
 
 def _unfinished(name: str, raw: bytes) -> Iterator[Problem]:
     """What a scaffold left for a person to write; also in comments, where no parser would see it."""
-    for number, line in enumerate(raw.split(b"\n"), start=1):
-        if UNFINISHED.encode() in line:
-            yield Problem(name, number, f"{UNFINISHED} is left here", f"write what it asks for and remove {UNFINISHED}")
+    lines = [number for number, line in enumerate(raw.split(b"\n"), start=1) if UNFINISHED.encode() in line]
+    if lines:
+        what = (
+            f"{UNFINISHED} is left here"
+            if len(lines) == 1
+            else f"{UNFINISHED} is left here and in {len(lines) - 1} lines more"
+        )
+        yield Problem(name, lines[0], what, f"write what it asks for in place of {UNFINISHED}")
 
 
 def is_catalogue_file(name: str) -> bool:

@@ -52,7 +52,7 @@ def diff(
     settings = load(CatalogueSettings)
     folder = directory or settings.dir
     old = _catalogue(before, store) if before else _active(_published(store))
-    new = _catalogue(after, store) if after else load_files(_files(folder))
+    new = _catalogue(after, store) if after else load_files(working_files(folder))
     changes = compare(old, new)
     if as_json:
         document = {"before": old.version, "after": new.version, "changes": [asdict(change) for change in changes]}
@@ -71,7 +71,7 @@ def publish(
 ) -> None:
     """Check the working folder and make it the active version; running services take it over within seconds."""
     published = _published(store)
-    files = _files(directory or load(CatalogueSettings).dir)
+    files = working_files(directory or load(CatalogueSettings).dir)
     publisher = _publisher(published)
     if dry_run:
         changes = publisher.preview(files)
@@ -211,7 +211,7 @@ def _publisher(published: PublishedCatalogue) -> Publisher:
     )
 
 
-def _files(folder: Path) -> dict[str, bytes]:
+def working_files(folder: Path) -> dict[str, bytes]:
     if not folder.is_dir():
         raise FatalError(f"{folder}: there is no such directory: set FLOODGATE_CATALOGUE_DIR or name one with --dir")
     return read_files(folder)
@@ -227,7 +227,7 @@ def _active(published: PublishedCatalogue) -> Catalogue:
 def _catalogue(named: str, store: str) -> Catalogue:
     """A folder where there is one of that name, else a version."""
     if Path(named).is_dir():
-        return load_files(_files(Path(named)))
+        return load_files(working_files(Path(named)))
     published = _published(store)
     return published.load(_resolved(named, published, published.pointer()))
 

@@ -1,0 +1,51 @@
+"""`floodgate catalogue add-language | add-country`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from floodgate.catalogue.loader import load_files
+from floodgate.catalogue.models import Catalogue
+from floodgate.catalogue.scaffold import Scaffold, add_country, add_language
+from floodgate.catalogue.source import UNFINISHED
+from floodgate.catalogue.versions_cli import Directory, working_files
+from floodgate.settings import CatalogueSettings, load
+
+Scaffolding = Callable[[Mapping[str, bytes], Catalogue, str], Scaffold]
+
+
+def add_language_command(
+    language: Annotated[str, typer.Argument(metavar="LANG", help="ISO 639-1 code, such as da.")],
+    directory: Directory = None,
+) -> None:
+    """Put in every place that a new language needs, marked for a person to write."""
+    _write(add_language, language, directory)
+
+
+def add_country_command(
+    country: Annotated[str, typer.Argument(metavar="CC", help="ISO 3166-1 alpha-2 code, such as DK.")],
+    directory: Directory = None,
+) -> None:
+    """Serve a country, with thresholds of its own to decide on."""
+    _write(add_country, country, directory)
+
+
+def _write(scaffolding: Scaffolding, code: str, directory: Path | None) -> None:
+    folder = directory or load(CatalogueSettings).dir
+    files = working_files(folder)
+    scaffold = scaffolding(files, load_files(files, unfinished=True), code)
+    for name, text in scaffold.files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    console = Console(soft_wrap=True)
+    for name, count in scaffold.marks.items():
+        console.print(f"{folder / name}: {count} × {UNFINISHED}", markup=False, highlight=False)
+    console.print(f"\nTo be written: {sum(scaffold.marks.values())}. Next:", highlight=False)
+    for number, step in enumerate(scaffold.steps, start=1):
+        console.print(f"{number}. {step}", markup=False, highlight=False)

@@ -1,0 +1,137 @@
+"""A new language or country is put in every place that needs it, and the lint refuses it until it is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from floodgate.catalogue import CatalogueError, load_catalogue
+from floodgate.catalogue.cli import app
+from floodgate.catalogue.loader import load_files
+from floodgate.catalogue.scaffold import Scaffold, add_country, add_language
+from floodgate.catalogue.source import UNFINISHED, read_files
+from floodgate.catalogue.yaml_edit import Addition, add_members
+from keyflow.errors import FatalError
+from typer.testing import CliRunner
+
+OWN = Path(__file__).parents[3] / "catalogue"
+
+
+def scaffolded(files: dict[str, bytes], scaffold: Scaffold) -> dict[str, bytes]:
+    return {**files, **{name: text.encode() for name, text in scaffold.files.items()}}
+
+
+@pytest.mark.parametrize("language", ["da", "no"])
+def test_a_language_lacks_nothing_but_words_in_our_own_catalogue(language: str) -> None:
+    files = read_files(OWN)
+    scaffold = add_language(files, load_files(files), language)
+    after = scaffolded(files, scaffold)
+    with pytest.raises(CatalogueError) as refused:
+        load_files(after)
+    assert {problem.file for problem in refused.value.problems} == set(scaffold.marks)
+    assert all(UNFINISHED in problem.message for problem in refused.value.problems)
+    catalogue = load_files(after, unfinished=True)
+    assert catalogue.languages[-1] == language
+    assert all(len(category.examples[language]) == 5 for category in catalogue.categories)
+    assert any(article.language == language for article in catalogue.articles)
+
+
+def test_a_language_whose_marks_are_replaced_can_be_used(on_disk: Any) -> None:
+    files = read_files(on_disk.directory)
+    after = scaffolded(files, add_language(files, load_files(files), "da"))
+    written = {name: body.replace(UNFINISHED.encode(), b"skrevet") for name, body in after.items()}
+    catalogue = load_files(written)
+    assert catalogue.languages == ("en", "nl", "da")
+    [rule] = catalogue.urgency
+    assert rule.phrases["da"] == ("skrevet fraud: as unmistakable as “stolen card”",)
+
+
+def test_nothing_else_of_a_file_is_touched(on_disk: Any) -> None:
+    files = read_files(OWN)
+    scaffold = add_language(files, load_files(files), "da")
+    for name, text in scaffold.files.items():
+        if name in files:
+            lines = text.splitlines()
+            kept = iter(lines)
+            lost = [line for line in files[name].decode().splitlines() if line not in kept]
+            # What stands in one line with the others is longer now; no other line is different.
+            assert all(line.rstrip("}] ") in text for line in lost), name
+
+
+def test_a_country_can_be_used_once_its_thresholds_are_decided(on_disk: Any) -> None:
+    files = read_files(on_disk.directory)
+    scaffold = add_country(files, load_files(files), "NO")
+    assert scaffold.marks == {"catalogue.yaml": 1}
+    after = scaffolded(files, scaffold)
+    with pytest.raises(CatalogueError, match="is left here"):
+        load_files(after)
+    kept = [line for line in after["catalogue.yaml"].splitlines() if UNFINISHED.encode() not in line]
+    catalogue = load_files({**after, "catalogue.yaml": b"\n".join(kept)})
+    assert catalogue.countries == ("NL", "GB", "NO")
+    assert catalogue.country_thresholds["NO"].model_fields_set == set()
+
+
+def test_a_country_and_then_a_language_may_be_added_before_either_is_written(on_disk: Any) -> None:
+    for command in (["add-country", "NO"], ["add-language", "no"]):
+        result = CliRunner().invoke(app, [*command, "--dir", str(on_disk.directory)])
+        assert result.exit_code == 0, result.output
+        assert "Next:" in result.stdout
+    result = CliRunner().invoke(app, ["lint", str(on_disk.directory)])
+    assert result.exit_code == 1
+    assert "cannot be used" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("add", "code", "words"),
+    [
+        (add_language, "danish", "is no language"),
+        (add_language, "nl", "is served already"),
+        (add_country, "no", "is no country"),
+        (add_country, "NL", "is served already"),
+    ],
+)
+def test_what_is_no_code_or_there_already_is_refused(on_disk: Any, add: Any, code: str, words: str) -> None:
+    files = read_files(on_disk.directory)
+    with pytest.raises(FatalError, match=words):
+        add(files, load_files(files), code)
+
+
+def test_a_word_of_spanish_is_no_mark(on_disk: Any) -> None:
+    on_disk.edit("categories/refunds.yaml", "refund please", "QUIERO TODO MI DINERO")
+    load_catalogue(on_disk.directory)
+
+
+@pytest.mark.parametrize(
+    ("text", "additions"),
+    [
+        ("a: {}\n", [Addition(("a",), "x y", key="b")]),
+        ("a: {c: 1}  # why\n", [Addition(("a",), "x", key="no")]),
+        ("a:\n  c: 1  # why\n\n# end\nb: 2\n", [Addition(("a",), ("x: y", "- z"), key="d")]),
+        ("a:\n  c: |\n    text\n    more\n\nb: 2\n", [Addition(("a",), "x", key="d")]),
+        ("a:\n  c: >-\n    text", [Addition(("a",), "x", key="d")]),
+        ("a:\n  - b: {c: 1}\n  - b:\n      c:\n        [1,\n         2]\n", [Addition(("a", 1, "b"), "x", key="d")]),
+        ("a: [x,\n    y]\n", [Addition(("a",), "z")]),
+        ("a:\n- x\n- y # last\nb: 1\n", [Addition(("a",), "NO")]),
+        ("a: []\n", [Addition(("a",), "z")]),
+        ("a: 1\n", [Addition((), {"X": {}}, key="b")]),
+    ],
+)
+def test_members_are_added_to_every_layout(text: str, additions: list[Addition]) -> None:
+    after = add_members("file.yaml", text, additions)
+    data: Any = yaml.safe_load(after)
+    for addition in additions:
+        found = data
+        for part in addition.place:
+            found = found[part]
+        value = list(addition.value) if isinstance(addition.value, tuple) else addition.value
+        assert (found[-1] if addition.key is None else found[addition.key]) == value
+    for line in text.splitlines():
+        assert line.split("  #")[0].rstrip("}] ") in after
+
+
+@pytest.mark.parametrize("text", ["a: 1\n", "b: {}\n", "a:\n"])
+def test_a_layout_that_cannot_be_extended_is_told(text: str) -> None:
+    with pytest.raises(FatalError, match=r"file\.yaml.*by hand"):
+        add_members("file.yaml", text, [Addition(("a",), "x", key="d")])
