@@ -90,7 +90,7 @@ def temporary_catalogue(
     paths = tuple(ButtonPath(id=c.path, label=c.title, category=c.id) for c in categories)
     catalogue = Catalogue(
         version=_version(categories),
-        company=base.company if base is not None else "the company's",
+        company="the company",
         languages=base.languages if base is not None else (_ENGLISH,),
         countries=base.countries if base is not None else (),
         default_language=default,

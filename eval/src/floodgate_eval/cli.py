@@ -14,6 +14,7 @@ import typer
 from floodgate.settings import CatalogueSettings, load
 from typer.core import TyperCommand
 
+from floodgate_eval.endpoint import LOCAL
 from floodgate_eval.evaluate import Request, evaluate
 from floodgate_eval.feedback_cli import rows_from_feedback
 from floodgate_eval.gate_cli import Gate, run_gate
@@ -28,6 +29,7 @@ app = typer.Typer(
 
 _MANY: Final = frozenset({"--test", "--examples", "--feedback", "--verdicts", "--rows"})
 _WARNING: Final = 30
+_ERROR: Final = 40
 
 
 class ManyFiles(TyperCommand):
@@ -68,7 +70,10 @@ Endpoint = Annotated[
 ]
 Model = Annotated[str | None, typer.Option(help="Model or inference profile, in place of the configured one.")]
 Concurrency = Annotated[int, typer.Option(min=1, max=256, help="Calls in flight.")]
-Repeats = Annotated[int, typer.Option(min=1, max=20, help="Ask a sample of the rows so often: do the answers agree?")]
+Repeats = Annotated[
+    int | None,
+    typer.Option(min=1, max=20, help="Ask 50 of the rows so often: do the answers agree? (local: 5, else: 1)"),
+]
 Declared = Annotated[
     bool, typer.Option("--declared-language", help="Give each row's lang as the one that the channel declares.")
 ]
@@ -106,18 +111,19 @@ def _command(task: Task) -> Callable[..., None]:
         limit: Limit = None,
         shots: Shots = None,
         seed: Seed = 20261122,
-        endpoint: Endpoint = "local",
+        endpoint: Endpoint = LOCAL,
         model: Model = None,
         concurrency: Concurrency = 8,
-        repeats: Repeats = 1,
+        repeats: Repeats = None,
         declared_language: Declared = False,
         catalogue: OwnCatalogue = None,
         quiet: Quiet = False,
     ) -> None:
-        _calm_logs()
+        _calm_logs(endpoint)
         request = Request(
             task=task, test=tuple(test), examples=tuple(examples or ()), limit=limit, shots=shots, seed=seed,
-            endpoint=endpoint, model_id=model, concurrency=concurrency, repeats=repeats,
+            endpoint=endpoint, model_id=model, concurrency=concurrency,
+            repeats=repeats,
             declared=declared_language, catalogue_dir=catalogue or load(CatalogueSettings).dir, quiet=quiet,
         )  # fmt: skip
         result = asyncio.run(evaluate(request, say=lambda line: _say(line, quiet=quiet)))
@@ -139,17 +145,18 @@ def gate(  # noqa: PLR0917 - typer reads the options off the signature
     update: Annotated[bool, typer.Option("--update", help="Write the figures as the new baseline.")] = False,
     html: Annotated[Path | None, typer.Option(help="The report.")] = Path(".floodgate/eval-report.html"),
     json_file: Json = None,
-    endpoint: Endpoint = "local",
+    endpoint: Endpoint = LOCAL,
     model: Model = None,
     concurrency: Concurrency = 8,
-    repeats: Repeats = 1,
+    repeats: Repeats = None,
     catalogue: OwnCatalogue = None,
     quiet: Quiet = False,
 ) -> None:
     """Measure every suite and compare with the baseline: exit code 1 on a real drop."""
-    _calm_logs()
+    _calm_logs(endpoint)
     like = Request(
-        task=Task.INTENT, test=(), endpoint=endpoint, model_id=model, concurrency=concurrency, repeats=repeats,
+        task=Task.INTENT, test=(), endpoint=endpoint, model_id=model, concurrency=concurrency,
+            repeats=repeats,
         catalogue_dir=catalogue or load(CatalogueSettings).dir, quiet=quiet,
     )  # fmt: skip
     files = Gate(suites, baseline, html, json_file, tuple(only or ()), update)
@@ -192,12 +199,12 @@ def promote(  # noqa: PLR0917 - typer reads the options off the signature
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Append the examples to the catalogue afterwards.")] = False,
     limit: Limit = None,
-    endpoint: Endpoint = "local",
+    endpoint: Endpoint = LOCAL,
     model: Model = None,
     catalogue: OwnCatalogue = None,
 ) -> None:
     """Show what judged rows would change as examples of the catalogue; change it only with --write."""
-    _calm_logs()
+    _calm_logs(endpoint)
     directory = catalogue or load(CatalogueSettings).dir
     request = Request(
         task=Task.INTENT, test=tuple(test or (Path("eval/corpora/intent.jsonl"),)), limit=limit,
@@ -235,9 +242,13 @@ def _say(line: str, *, quiet: bool) -> None:
         sys.stderr.flush()
 
 
-def _calm_logs() -> None:
-    """Only what needs attention, on standard error: standard output may be the result."""
+def _calm_logs(endpoint: str) -> None:
+    """Only what needs attention, on standard error: standard output may be the result.
+
+    At the local model nobody has to be told of prompt caches; its repairs are in the figures.
+    """
+    level = _ERROR if endpoint == LOCAL else _WARNING
     structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(_WARNING),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from floodgate.catalogue import Catalogue, load_catalogue
 from keyflow import FatalError
@@ -18,12 +18,15 @@ from floodgate_eval.rows import OUT_OF_SCOPE, ROW_MODELS, IntentRow, MatchRow, R
 from floodgate_eval.sampling import SEED, held_out, sample, shots
 from floodgate_eval.tasks import Plan, ask
 
+_FREE_REPEATS: Final = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to measure, and how.
 
     Attributes:
+        repeats: How often a sample is asked; None: five times where it is free, else once.
         catalogue_dir: The own catalogue; with examples only its urgency rules, languages and templates count.
     """
 
@@ -36,7 +39,7 @@ class Request:
     endpoint: str = LOCAL
     model_id: str | None = None
     concurrency: int = 8
-    repeats: int = 1
+    repeats: int | None = None
     declared: bool = False
     catalogue_dir: Path = Path("catalogue")
     quiet: bool = False
@@ -74,7 +77,10 @@ async def evaluate(
     if measured.without_examples:
         named = ", ".join(measured.without_examples[:5])
         say(f"{len(measured.without_examples)} labels have no examples, only their names: {named}")
-    plan = Plan(request.concurrency, request.repeats, request.declared, request.quiet, free=request.endpoint == LOCAL)
+    free = request.endpoint == LOCAL
+    repeats = request.repeats or (_FREE_REPEATS if free else 1)
+    _warn_of_unlearned(rows, examples, say)
+    plan = Plan(request.concurrency, repeats, request.declared, request.quiet, free=free)
     shown = None if measured.temporary else request.catalogue_dir
     if request.task is Task.PRIVACY:
         # No model takes part in masking.
@@ -86,6 +92,14 @@ async def evaluate(
         ) as model:  # fmt: skip
             asked = await ask(request.task, rows, measured, model, plan)
     return result_of(request.task, asked, _about(request, measured, len(examples)))
+
+
+def _warn_of_unlearned(rows: Sequence[Row], examples: Sequence[IntentRow], say: Callable[[str], None]) -> None:
+    """Labels of the test that no example has can never be right; they are not put into the catalogue, as that leaks."""
+    learned = {row.intent for row in examples} | {OUT_OF_SCOPE}
+    unlearned = sorted({row.intent for row in rows if isinstance(row, IntentRow)} - learned) if examples else []
+    if unlearned:
+        say(f"{len(unlearned)} labels of the test have no examples and cannot be right: {', '.join(unlearned[:5])}")
 
 
 def _measured(request: Request, rows: Sequence[Row], examples: Sequence[IntentRow]) -> Measured:

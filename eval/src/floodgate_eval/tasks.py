@@ -38,7 +38,7 @@ Columns = dict[str, NDArray[Any]]
 Answer = Screened | Summarized | Masked
 
 _OWN_WORK_ROWS: Final = 200
-_REPEATED_ROWS: Final = 100
+_REPEATED_ROWS: Final = 50
 _ALONE_ROWS: Final = 50
 
 

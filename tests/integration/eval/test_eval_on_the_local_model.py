@@ -68,6 +68,8 @@ def test_a_task_gives_its_figures_over_all_rows_and_by_language(task: str, tmp_p
     if task != "privacy":
         assert "local model" in result["model"]
         assert result["latency_ms"]["call"]["p95"] > 0
+        assert result["agreement"] == 1.0
+        assert result["repeats"] == 5
         assert result["cost_usd"] > 0
 
 
