@@ -69,7 +69,9 @@ Endpoint = Annotated[
     str, typer.Option(help="local (starts and stops the local server), aws, or the address of a Bedrock endpoint.")
 ]
 Model = Annotated[str | None, typer.Option(help="Model or inference profile, in place of the configured one.")]
-Concurrency = Annotated[int, typer.Option(min=1, max=256, help="Calls in flight.")]
+Concurrency = Annotated[
+    int | None, typer.Option(min=1, max=256, help="Calls in flight (local: 4, which two cores keep busy; else: 16).")
+]
 Repeats = Annotated[
     int | None,
     typer.Option(min=1, max=20, help="Ask 50 of the rows so often: do the answers agree? (local: 5, else: 1)"),
@@ -113,7 +115,7 @@ def _command(task: Task) -> Callable[..., None]:
         seed: Seed = 20261122,
         endpoint: Endpoint = LOCAL,
         model: Model = None,
-        concurrency: Concurrency = 8,
+        concurrency: Concurrency = None,
         repeats: Repeats = None,
         declared_language: Declared = False,
         catalogue: OwnCatalogue = None,
@@ -147,7 +149,7 @@ def gate(  # noqa: PLR0917 - typer reads the options off the signature
     json_file: Json = None,
     endpoint: Endpoint = LOCAL,
     model: Model = None,
-    concurrency: Concurrency = 8,
+    concurrency: Concurrency = None,
     repeats: Repeats = None,
     catalogue: OwnCatalogue = None,
     quiet: Quiet = False,

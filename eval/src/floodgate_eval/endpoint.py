@@ -160,8 +160,8 @@ def _settings(model_id: str | None, concurrency: int, *, capped: bool) -> Bedroc
 @contextmanager
 def _connected(settings: BedrockSettings, url: str | None, *, local: bool) -> Iterator[BedrockModel]:
     def client(of: BedrockSettings) -> BedrockRuntimeClient:
-        # The stubs do not know the last one; without it a local stack's environment would redirect a run on AWS.
-        options: dict[str, Any] = {"ignore_configured_endpoint_urls": True}
+        # The stubs do not know the first; without it a local stack's environment would redirect a run on AWS.
+        options: dict[str, Any] = {"ignore_configured_endpoint_urls": True, "parameter_validation": not local}
         config = Config(
             retries={"mode": "standard", "total_max_attempts": 1},
             max_pool_connections=2 * of.max_in_flight,

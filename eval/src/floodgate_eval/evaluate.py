@@ -19,6 +19,8 @@ from floodgate_eval.sampling import SEED, held_out, sample, shots
 from floodgate_eval.tasks import Plan, ask
 
 _FREE_REPEATS: Final = 5
+_LOCAL_CONCURRENCY: Final = 4
+_CONCURRENCY: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Request:
     """What to measure, and how.
 
     Attributes:
+        concurrency: Calls in flight; None: what suits the endpoint.
         repeats: How often a sample is asked; None: five times where it is free, else once.
         catalogue_dir: The own catalogue; with examples only its urgency rules, languages and templates count.
     """
@@ -38,7 +41,7 @@ class Request:
     seed: int = SEED
     endpoint: str = LOCAL
     model_id: str | None = None
-    concurrency: int = 8
+    concurrency: int | None = None
     repeats: int | None = None
     declared: bool = False
     catalogue_dir: Path = Path("catalogue")
@@ -80,7 +83,8 @@ async def evaluate(
     free = request.endpoint == LOCAL
     repeats = request.repeats or (_FREE_REPEATS if free else 1)
     _warn_of_unlearned(rows, examples, say)
-    plan = Plan(request.concurrency, repeats, request.declared, request.quiet, free=free)
+    concurrency = request.concurrency or (_LOCAL_CONCURRENCY if free else _CONCURRENCY)
+    plan = Plan(concurrency, repeats, request.declared, request.quiet, free=free)
     shown = None if measured.temporary else request.catalogue_dir
     if request.task is Task.PRIVACY:
         # No model takes part in masking.
@@ -88,10 +92,10 @@ async def evaluate(
     else:
         with model_at(
             request.endpoint, measured, catalogue_dir=shown, model_id=request.model_id,
-            concurrency=request.concurrency, say=say,
+            concurrency=concurrency, say=say,
         ) as model:  # fmt: skip
             asked = await ask(request.task, rows, measured, model, plan)
-    return result_of(request.task, asked, _about(request, measured, len(examples)))
+    return result_of(request.task, asked, _about(request, plan, measured, len(examples)))
 
 
 def _warn_of_unlearned(rows: Sequence[Row], examples: Sequence[IntentRow], say: Callable[[str], None]) -> None:
@@ -133,7 +137,7 @@ def _check_labels(request: Request, rows: Sequence[Row], measured: Measured) -> 
         )
 
 
-def _about(request: Request, measured: Measured, examples: int) -> dict[str, Any]:
+def _about(request: Request, plan: Plan, measured: Measured, examples: int) -> dict[str, Any]:
     return {
         "endpoint": request.endpoint,
         "catalogue": {
@@ -147,7 +151,7 @@ def _about(request: Request, measured: Measured, examples: int) -> dict[str, Any
             "limit": request.limit,
             "shots": request.shots,
             "seed": request.seed,
-            "concurrency": request.concurrency,
+            "concurrency": plan.concurrency,
             "declared_language": request.declared,
         },
     }

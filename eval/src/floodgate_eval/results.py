@@ -47,7 +47,7 @@ def result_of(task: Task, asked: Asked, about: Mapping[str, Any]) -> dict[str, A
         "cost_usd": round(sum(usage.cost_usd for usage in asked.usages), 6),
         "model_calls": sum(usage.calls for usage in asked.usages),
         "latency_ms": _latencies(asked),
-        "rows_per_second": round(len(done) / asked.run.seconds, 1) if asked.run.seconds else None,
+        "rows_per_second": round(rate, 1) if (rate := asked.rows_per_second) else None,
         "model": next((usage.model_label for usage in asked.usages), None),
         **about,
         "plots": _plots(task, columns),

@@ -66,13 +66,13 @@ class Asked:
     Attributes:
         repeated: For a sample of rows what each repeat answered.
         own_work: The firewall's own work per message, without the model.
-        alone_seconds: Calls with nothing else under way; only where they are free.
+        alone: Ids of the rows that were asked with nothing else under way; only where calls are free.
     """
 
     run: Run[Row, Answer]
     repeated: list[list[str]] = field(default_factory=list)
     own_work: OwnWork = field(default_factory=OwnWork)
-    alone_seconds: list[float] = field(default_factory=list)
+    alone: frozenset[int] = frozenset()
 
     @property
     def usages(self) -> list[Usage]:
@@ -81,8 +81,26 @@ class Asked:
 
     @property
     def call_seconds(self) -> list[float]:
-        """Per message, repair included."""
-        return [a.call_seconds for _, a in self.run.done if not isinstance(a, Masked) and a.call_seconds > 0]
+        """Per message of the crowd, repair included."""
+        return self._seconds(alone=False)
+
+    @property
+    def alone_seconds(self) -> list[float]:
+        """Per message asked alone."""
+        return self._seconds(alone=True)
+
+    @property
+    def rows_per_second(self) -> float | None:
+        """Of the crowd."""
+        count = len(self.run.done) - len(self.alone)
+        return count / self.run.seconds if count > 0 and self.run.seconds else None
+
+    def _seconds(self, *, alone: bool) -> list[float]:
+        return [
+            answer.call_seconds
+            for row, answer in self.run.done
+            if not isinstance(answer, Masked) and answer.call_seconds > 0 and (id(row) in self.alone) is alone
+        ]
 
     @property
     def failed(self) -> int:
@@ -109,21 +127,26 @@ async def ask(task: Task, rows: Sequence[Row], measured: Measured, model: ModelC
     screening = Screening(measured, model)
     screening.languages.warm_up()
     handle = _handler(task, screening, Summarizing(measured, model), plan)
+    alone = await _alone(rows, handle) if plan.free and task is not Task.PRIVACY else {}
+
+    async def once(row: Row) -> Answer:
+        return alone[id(row)] if id(row) in alone else await handle(row)
+
     progress = Progress(task.value, len(rows), quiet=plan.quiet)
-    asked = Asked(await run_rows(list(rows), handle, concurrency=plan.concurrency, progress=progress))
+    asked = Asked(await run_rows(list(rows), once, concurrency=plan.concurrency, progress=progress))
+    asked.alone = frozenset(alone)
     if plan.repeats > 1 and task is not Task.PRIVACY and not asked.run.stopped:
         await _repeat(asked, handle, plan)
-    if plan.free and task is not Task.PRIVACY and not asked.run.stopped:
-        for row in sample(list(rows), _ALONE_ROWS):
-            answer = await handle(row)
-            asked.alone_seconds += (
-                [] if isinstance(answer, Masked) or not answer.call_seconds else [answer.call_seconds]
-            )
     pairs = [(row, answer) for row, answer in asked.run.done if isinstance(answer, Screened)]
     if pairs:
         chosen = [(_question(row, plan), answer) for row, answer in sample(pairs, _OWN_WORK_ROWS)]
         asked.own_work = await screening.own_work(chosen)
     return asked
+
+
+async def _alone(rows: Sequence[Row], handle: Callable[[Row], Awaitable[Answer]]) -> dict[int, Answer]:
+    """Some rows one after the other, before the crowd: what was asked before may be remembered somewhere."""
+    return {id(row): await handle(row) for row in sample(rows, min(_ALONE_ROWS, len(rows) // 4))}
 
 
 async def _repeat(asked: Asked, handle: Callable[[Row], Awaitable[Answer]], plan: Plan) -> None:

@@ -41,7 +41,7 @@ def _cell(value: float | None) -> str:
 
 def _in_words(result: dict[str, Any]) -> str:
     latency = result["latency_ms"]
-    said = [f"{result['rows_per_second']} rows/s"]
+    said = [f"{result['rows_per_second']} rows/s"] if result["rows_per_second"] else []
     if latency["call"]:
         said.append(f"call p50 {latency['call']['p50']:.1f} ms, p95 {latency['call']['p95']:.1f} ms")
     if latency["call_alone"]:
