@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 import structlog
 import typer
 from floodgate.settings import CatalogueSettings, load
+from floodgate_local.state import repository_root
 from typer.core import TyperCommand
 
 from floodgate_eval.endpoint import LOCAL
@@ -126,7 +127,7 @@ def _command(task: Task) -> Callable[..., None]:
             task=task, test=tuple(test), examples=tuple(examples or ()), limit=limit, shots=shots, seed=seed,
             endpoint=endpoint, model_id=model, concurrency=concurrency,
             repeats=repeats,
-            declared=declared_language, catalogue_dir=catalogue or load(CatalogueSettings).dir, quiet=quiet,
+            declared=declared_language, catalogue_dir=catalogue or _own_catalogue(), quiet=quiet,
         )  # fmt: skip
         result = asyncio.run(evaluate(request, say=lambda line: _say(line, quiet=quiet)))
         _hand_out(result, json_file, html, quiet=quiet)
@@ -141,11 +142,11 @@ for _task in Task:
 
 @app.command("gate", epilog="Example: floodgate eval gate --baseline eval/baseline.json --html eval-report.html")
 def gate(  # noqa: PLR0917 - typer reads the options off the signature
-    baseline: Annotated[Path, typer.Option(help="What to compare with.")] = Path("eval/baseline.json"),
-    suites: Annotated[Path, typer.Option(help="What to measure.")] = Path("eval/suites.yaml"),
+    baseline: Annotated[Path, typer.Option(help="What to compare with.")] = repository_root() / "eval/baseline.json",
+    suites: Annotated[Path, typer.Option(help="What to measure.")] = repository_root() / "eval/suites.yaml",
     only: Annotated[list[str] | None, typer.Option(help="Only suites whose name begins so; may stand twice.")] = None,
     update: Annotated[bool, typer.Option("--update", help="Write the figures as the new baseline.")] = False,
-    html: Annotated[Path | None, typer.Option(help="The report.")] = Path(".floodgate/eval-report.html"),
+    html: Annotated[Path | None, typer.Option(help="The report.")] = repository_root() / ".floodgate/eval-report.html",
     json_file: Json = None,
     endpoint: Endpoint = LOCAL,
     model: Model = None,
@@ -159,7 +160,7 @@ def gate(  # noqa: PLR0917 - typer reads the options off the signature
     like = Request(
         task=Task.INTENT, test=(), endpoint=endpoint, model_id=model, concurrency=concurrency,
             repeats=repeats,
-        catalogue_dir=catalogue or load(CatalogueSettings).dir, quiet=quiet,
+        catalogue_dir=catalogue or _own_catalogue(), quiet=quiet,
     )  # fmt: skip
     files = Gate(suites, baseline, html, json_file, tuple(only or ()), update)
     passed = run_gate(files, like, say=lambda line: _say(line, quiet=quiet))
@@ -183,9 +184,7 @@ def from_feedback(
     """Turn reviewers' judgements ("ok", "wrong path") into rows of an evaluation set, without personal data."""
     if task not in {Task.INTENT, Task.MATCH}:
         raise typer.BadParameter("judgements are about paths: say intent or match", param_hint="--task")
-    found = rows_from_feedback(
-        feedback or (), verdicts or (), catalogue_dir=catalogue or load(CatalogueSettings).dir, task=task
-    )
+    found = rows_from_feedback(feedback or (), verdicts or (), catalogue_dir=catalogue or _own_catalogue(), task=task)
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in found.rows)
     out.write_text("".join(lines), encoding="utf-8")
     _say(f"wrote {len(found.rows)} rows to {out}", quiet=False)
@@ -207,9 +206,9 @@ def promote(  # noqa: PLR0917 - typer reads the options off the signature
 ) -> None:
     """Show what judged rows would change as examples of the catalogue; change it only with --write."""
     _calm_logs(endpoint)
-    directory = catalogue or load(CatalogueSettings).dir
+    directory = catalogue or _own_catalogue()
     request = Request(
-        task=Task.INTENT, test=tuple(test or (Path("eval/corpora/intent.jsonl"),)), limit=limit,
+        task=Task.INTENT, test=tuple(test or (repository_root() / "eval/corpora/intent.jsonl",)), limit=limit,
         endpoint=endpoint, model_id=model, catalogue_dir=directory,
     )  # fmt: skip
     judged = read_rows(rows, IntentRow)
@@ -236,6 +235,12 @@ def _hand_out(result: dict[str, Any], json_file: Path | None, html: Path | None,
     if result["stopped"]:
         _say(f"stopped early, so the figures are over {result['n']} rows: {result['stopped']}", quiet=False)
         raise typer.Exit(1)
+
+
+def _own_catalogue() -> Path:
+    """The configured catalogue; from elsewhere than the repository's root, the repository's own."""
+    configured = load(CatalogueSettings).dir
+    return configured if configured.is_dir() or configured.is_absolute() else repository_root() / configured
 
 
 def _say(line: str, *, quiet: bool) -> None:

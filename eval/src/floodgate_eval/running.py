@@ -56,9 +56,13 @@ async def run_rows(
                 return
             progress.step()
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(concurrency, max(len(rows), 1))):
-            group.create_task(work())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(concurrency, max(len(rows), 1))):
+                group.create_task(work())
+    except BaseExceptionGroup as failed:
+        # Every worker may have met the same; one clear line is enough.
+        raise failed.exceptions[0] from None
     run.seconds = time.monotonic() - started
     run.done = [(rows[position], results[position]) for position in sorted(results)]
     progress.end()
