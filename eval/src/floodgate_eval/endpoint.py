@@ -30,7 +30,7 @@ LOCAL: Final = "local"
 AWS: Final = "aws"
 LOOPBACK: Final = "127.0.0.1"
 # Training on thousands of examples takes a while on a busy machine.
-_START_SECONDS: Final = 300.0
+_START_SECONDS: Final = 600.0
 _POLL_SECONDS: Final = 0.1
 _STOP_SECONDS: Final = 10.0
 _READ_TIMEOUT_SECONDS: Final = 60.0
