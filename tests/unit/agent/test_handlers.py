@@ -9,6 +9,7 @@ from agent.domain.calls import CallOutcome, CallResult, NotACustomerError
 from agent.domain.exchange import ModelReading
 from agent.domain.library import Library
 from agent.domain.slots import read_yes_no
+from floodgate.catalogue.models import Automation
 from floodgate.events import Decision, Escalation, MessageKind, Priority, Reply
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -235,6 +236,45 @@ async def test_a_question_of_a_workflow_that_changed_meanwhile_goes_to_a_human(c
     ended = await talk.say("yes")
     assert ended.reason_code == "backend_failed"
     assert talk.actions == []
+
+
+def switched_off(catalogue, workflow):
+    off = {"automation": Automation.OFF}
+    return catalogue.model_copy(
+        update={
+            "categories": tuple(
+                category.model_copy(update=off) if category.workflow == workflow else category
+                for category in catalogue.categories
+            )
+        }
+    )
+
+
+async def test_what_was_switched_off_meanwhile_is_not_begun(chat, real_catalogue):
+    talk = chat("refund_order")
+    talk.handler._library = Library(switched_off(real_catalogue(), "refund_order"))
+    ended = await talk.say("refund please")
+    assert (ended.reason_code, talk.actions, talk.state.handed_over) == ("never_automate", [], True)
+
+
+async def test_what_was_switched_off_meanwhile_does_not_act_when_the_user_says_yes(chat, real_catalogue):
+    talk = chat("refund_order")
+    await talk.say("refund please")
+    talk.handler._library = Library(switched_off(real_catalogue(), "refund_order"))
+    ended = await talk.say("yes")
+    assert (ended.reason_code, talk.actions, talk.state.run) == ("never_automate", [], None)
+
+
+async def test_an_action_that_was_under_way_is_told_though_it_was_switched_off_meanwhile(chat, real_catalogue):
+    talk = chat("refund_order")
+    await talk.say("refund please")
+    outcome = await talk.handler.handle(
+        Record("support.verdicts", 0, 0, "intercom:1", talk.verdict("yes")), talk.state, talk.tools
+    )
+    talk.handler._library = Library(switched_off(real_catalogue(), "refund_order"))
+    result = EffectResult(outcome.effect, "done", {"outcome": "done", "code": "", "value": {}})
+    [event] = (await talk.handler.resume(result, "intercom:1", outcome.state, talk.tools)).events
+    assert event.value.resolved
 
 
 async def test_an_action_that_the_engine_gave_up_on_is_not_known(chat):

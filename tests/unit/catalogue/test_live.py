@@ -189,7 +189,7 @@ class TestWatcher:
         await site.look()
         await site.look()
         assert site.taken == [(second, "Otherco")]
-        assert (active(site.first), active(second)) == (0, 1)
+        assert (active(site.first), active(second)) == (None, 1)
 
     async def test_going_back_is_taken_over_too(self, site: Site) -> None:
         site.renamed("Anyco", "Otherco")

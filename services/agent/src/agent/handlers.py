@@ -52,6 +52,10 @@ WORKFLOW_CHANGED: Final = Ending(
     HandedOver("backend_failed", "The workflow was changed while this conversation was in it; go on by hand."),
     interpreter.TROUBLE,
 )
+SWITCHED_OFF: Final = Ending(
+    HandedOver("never_automate", "Automation of this was switched off meanwhile; do what the user asks by hand."),
+    interpreter.TROUBLE,
+)
 OUT_OF_TIME: Final = Ending(
     HandedOver("backend_failed", "Automation could not finish in time; do what the user asks."), interpreter.TROUBLE
 )
@@ -139,6 +143,8 @@ class AgentHandler:
         workflow = self._workflow_for(verdict, run)
         if workflow is None:
             return await self._end(key, state, case, run, ending=WORKFLOW_CHANGED, tools=tools, opening=opening)
+        if not self._library.is_on(workflow.id):
+            return await self._end(key, state, case, run, ending=SWITCHED_OFF, tools=tools, opening=opening)
         state = state.model_copy(update={"case": case})
         turn = self._turn(key, case, workflow, tools)
         turn.opening = opening

@@ -253,7 +253,9 @@ class FirewallHandler:
         # One after the other: the second finds the query's vector already made.
         examples = await self._retriever.examples(text, language=language, limit=limits.max_examples)
         passages = await self._retriever.passages(text, language=language, country=country, limit=limits.max_passages)
-        return examples, passages
+        # The index may be a version ahead or behind: what it tells of other categories would only confuse.
+        known = [example for example in examples if example.category in self._screen.index.categories]
+        return known, passages
 
     @staticmethod
     def _without_retrieval(error: str) -> tuple[Sequence[Example], Sequence[Passage]]:

@@ -116,7 +116,7 @@ class CatalogueWatcher(Generic[T]):
     def _exchange(self, version: str, built: T) -> None:
         self._take(version, built)
         before, self._version, self._rejected = self._version, version, None
-        _ACTIVE.labels(self._service, before).set(0)
+        _ACTIVE.remove(self._service, before)
         _ACTIVE.labels(self._service, version).set(1)
         _TAKEN.labels(self._service).inc()
         log.info("catalogue.taken", version=version, before=before)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from string import Formatter
 from typing import Final
 
-from floodgate.catalogue.models import Catalogue
+from floodgate.catalogue.models import Automation, Catalogue
 
 from agent.domain.checker import Finding, check_workflow
 from agent.domain.exchange import Utterance
@@ -39,6 +39,13 @@ class Library:
     def check(self, workflow: Workflow) -> Iterator[Finding]:
         """Everything that is wrong with a workflow."""
         yield from check_workflow(workflow, self.catalogue, self.expressions, file_of(workflow.id))
+
+    def is_on(self, workflow_id: str) -> bool:
+        """Whether a category lets the workflow run: what was decided by another version may be switched off in this."""
+        return any(
+            category.workflow == workflow_id and category.automation is Automation.ON and not category.never_automate
+            for category in self.catalogue.categories
+        )
 
     def by_reference(self, reference: str) -> Workflow | None:
         """The workflow that a running conversation started with; None when it has changed since."""

@@ -39,6 +39,7 @@ REASONS: Final[Mapping[str, str]] = {
     "backend_failed": "The shop did not answer.",
     "not_understood": "The answers could not be understood.",
     "not_verified": "It is not certain who the user is, or nothing was found under the account.",
+    "never_automate": "Automation of this is switched off.",
     "poison": "The message could not be processed.",
 }
 _STATUS_WORDS: Final[Mapping[str, str]] = {
