@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from keyflow import FatalError
 from rich.console import Console
@@ -18,6 +19,8 @@ from floodgate_eval.evaluate import Request, evaluate
 from floodgate_eval.gate import Finding, baseline_of, compare, read_baseline
 from floodgate_eval.report import write_report
 from floodgate_eval.suites import Prepared, read_suites
+
+_PIPED_WIDTH: Final = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,9 @@ def _show(findings: Sequence[Finding]) -> None:
     for one in findings:
         style = "red" if one.failed else ""
         table.add_row(one.suite, one.figure, _number(one.before), _number(one.now), escape(one.said), style=style)
-    Console(soft_wrap=True, highlight=False).print(table)
+    # Piped, the lines stay whole.
+    width = None if sys.stdout.isatty() else _PIPED_WIDTH
+    Console(width=width, soft_wrap=True, highlight=False).print(table)
 
 
 def _number(value: float | None) -> str:
