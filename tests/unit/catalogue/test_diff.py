@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
-from floodgate.catalogue import Catalogue, load_catalogue
+from floodgate.catalogue import (
+    Article,
+    Automation,
+    Catalogue,
+    Category,
+    Path,
+    Team,
+    Template,
+    Thresholds,
+    UrgencyRule,
+    load_catalogue,
+)
 from floodgate.catalogue.diff import Change, compare
 
 WORKFLOW = """\
@@ -179,3 +191,68 @@ def test_a_category_that_comes_or_goes_is_told_with_what_it_is(on_disk: Any, bef
     assert [(change.subject, change.text) for change in added] == [
         ("status", "added: “Status”, automation off, 10 examples")
     ]
+
+
+OTHER: dict[str, Any] = {
+    "version": None,  # it is the name of the content, not content
+    "id": None,  # another id is another item
+    "language": None,
+    "owner": "somebody",
+    "review_by": date(2031, 1, 1),
+    "title": "Other",
+    "label": {"en": "Other", "nl": "Anders"},
+    "texts": {"en": "Other {what}.", "nl": "Anders {what}."},
+    "team": "other",
+    "path": "other/path",
+    "category": "other",
+    "generic": True,
+    "automation": Automation.SHADOW,
+    "never_automate": True,
+    "workflow": "other",
+    "confusable_with": ("other",),
+    "examples": {"en": ("something else",)},
+    "phrases": {"en": ("something else",)},
+    "quarantine_never": False,
+    "reply": "other",
+    "intercom_team_id": "99",
+    "low_priority": True,
+    "countries": ("NL",),
+    "body": "Other words.",
+    "company": "Otherco",
+    "languages": ("en",),
+    "default_language": "nl",
+    "max_redirects": 9,
+    "thresholds": Thresholds(min_confidence=0.99),
+    "category_thresholds": {"refunds": Thresholds(urgent=0.99)},
+    "country_thresholds": {"GB": Thresholds(urgent=0.99)},
+    "topics": ("other",),
+    "intents": ("other",),
+    "workflows": {"refund": {"id": "refund", "max_turns": 3}},
+}
+ITEMS = ("paths", "categories", "urgency", "teams", "templates", "articles")
+
+
+def members() -> list[tuple[str, str]]:
+    """Every member of a catalogue and of its kinds of items."""
+    found = [("", name) for name in Catalogue.model_fields if name not in ITEMS]
+    for kind, model in zip(ITEMS, (Path, Category, UrgencyRule, Team, Template, Article), strict=True):
+        found += [(kind, name) for name in model.model_fields]
+    return [(kind, name) for kind, name in found if OTHER[name] is not None]
+
+
+@pytest.mark.parametrize(("kind", "name"), members())
+def test_no_member_can_change_in_silence(before: Catalogue, kind: str, name: str) -> None:
+    if not kind:
+        after = before.model_copy(update={name: OTHER[name]})
+    else:
+        first, *others = getattr(before, kind)
+        value = {"en": "Other", "nl": "Anders"} if (kind, name) == ("categories", "title") else OTHER[name]
+        after = before.model_copy(update={kind: (first.model_copy(update={name: value}), *others)})
+    assert compare(before, after)
+
+
+@pytest.mark.parametrize("kind", ITEMS)
+def test_no_item_can_come_or_go_in_silence(before: Catalogue, kind: str) -> None:
+    without = before.model_copy(update={kind: getattr(before, kind)[1:]})
+    assert compare(before, without)
+    assert compare(without, before)

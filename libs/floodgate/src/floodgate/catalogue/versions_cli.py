@@ -21,7 +21,7 @@ from floodgate.catalogue.blobs import open_blobs
 from floodgate.catalogue.diff import Change, compare
 from floodgate.catalogue.loader import load_files
 from floodgate.catalogue.models import Catalogue
-from floodgate.catalogue.published import Manifest, Pointer, PublishedCatalogue
+from floodgate.catalogue.published import Activation, Manifest, Pointer, PublishedCatalogue
 from floodgate.catalogue.publishing import Publisher, Released, service_refusals
 from floodgate.catalogue.source import read_files
 from floodgate.settings import CatalogueSettings, load
@@ -113,7 +113,10 @@ def versions(*, store: Store = "", as_json: AsJson = False) -> None:
         }
         typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
         return
-    Console().print(_versions_table(manifests, active, published.where))
+    console = Console()
+    console.print(_versions_table(manifests, active, published.where))
+    if pointer is not None:
+        console.print(f"Active: {_told(pointer.latest)}", markup=False, highlight=False)
 
 
 def show(
@@ -160,10 +163,14 @@ def _print_version(document: Mapping[str, Any]) -> None:
         table.add_row(name, str(value))
     console.print(table)
     for entry in document["activations"]:
-        reason = f": {entry['reason']}" if entry["reason"] else ""
-        console.print(f"{entry['action']} {entry['at']} by {entry['actor']}{reason}", markup=False, highlight=False)
+        console.print(_told(Activation.model_validate(entry)), markup=False, highlight=False)
     for name in document["files"]:
         console.print(f"  {name}", markup=False, highlight=False)
+
+
+def _told(entry: Activation) -> str:
+    reason = f": {entry.reason}" if entry.reason else ""
+    return f"{entry.version}, {entry.action} on {entry.at:%Y-%m-%d %H:%M} UTC by {entry.actor}{reason}"
 
 
 def _content(catalogue: Catalogue) -> dict[str, Any]:
@@ -266,7 +273,9 @@ def _tell(released: Released, published: PublishedCatalogue, what: str, *, as_js
 
 
 def _is_searched(change: Change) -> bool:
-    return change.area == "knowledge" or (change.area == "category" and "example" in change.text)
+    """Whether the search index lags behind it."""
+    told = ("example", "renamed", "removed")
+    return change.area == "knowledge" or (change.area == "category" and any(word in change.text for word in told))
 
 
 def _changes_json(changes: Sequence[Change] | None) -> list[dict[str, str]] | None:
