@@ -291,6 +291,22 @@ class TestWatcher:
         await watcher.run(stop)
         assert (waited, taken) == ([2.0] * 4, ["Otherco"])
 
+    async def test_a_store_that_hangs_does_not_hold_up_the_end(self, site: Site) -> None:
+        asked, answered, stop = asyncio.Event(), threading.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def hang(_action: str, _name: str) -> None:
+            loop.call_soon_threadsafe(asked.set)
+            answered.wait(60)
+
+        site.blobs.before = hang
+        running = asyncio.create_task(site.watcher.run(stop))
+        await asked.wait()
+        stop.set()
+        await running
+        assert not answered.is_set()
+        answered.set()
+
     async def test_without_a_store_it_waits_for_the_end(self) -> None:
         stop = asyncio.Event()
         watcher: CatalogueWatcher[str] = CatalogueWatcher(

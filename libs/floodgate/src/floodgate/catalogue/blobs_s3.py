@@ -25,7 +25,8 @@ _UNSUPPORTED: Final = frozenset({"NotImplemented", "501"})
 
 def make_s3_client() -> S3Client:
     """S3's client, configured from the environment."""
-    config = Config(connect_timeout=3, read_timeout=10, retries={"max_attempts": 3}, max_pool_connections=PARALLEL)
+    # Looked at every few seconds and in a thread: what hangs longer than this would hold up the end of a service.
+    config = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2}, max_pool_connections=PARALLEL)
     return boto3.client("s3", config=config)
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from keyflow.errors import FatalError
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -21,6 +21,8 @@ from floodgate.catalogue.blobs import Blobs
 from floodgate.catalogue.loader import load_files
 from floodgate.catalogue.models import Catalogue
 from floodgate.catalogue.source import is_catalogue_file, version_of
+
+T = TypeVar("T")
 
 HISTORY_LENGTH: Final = 100
 """What `current.json` tells of the past, so that services may read it every few seconds; the audit keeps all."""
@@ -104,8 +106,7 @@ class PublishedCatalogue:
             KeyflowError: The store cannot be read.
         """
         names = [name for name in self._blobs.names(_VERSIONS) if name.endswith(f"/{_MANIFEST}")]
-        with ThreadPoolExecutor(_PARALLEL) as threads:
-            found = [manifest for manifest in threads.map(self._manifest_at, names) if manifest is not None]
+        found = [manifest for manifest in _in_parallel(self._manifest_at, names) if manifest is not None]
         return sorted(found, key=lambda manifest: manifest.published_at, reverse=True)
 
     def resolve(self, beginning: str) -> str:
@@ -136,8 +137,7 @@ class PublishedCatalogue:
         if manifest is None:
             raise NoSuchVersionError(f"{self.where} holds no version {version}: `floodgate catalogue versions`")
         names = [name for name in manifest.files if is_catalogue_file(name)]
-        with ThreadPoolExecutor(_PARALLEL) as threads:
-            blobs = list(threads.map(self._blobs.read, [f"{_VERSIONS}/{version}/{name}" for name in names]))
+        blobs = _in_parallel(self._blobs.read, [f"{_VERSIONS}/{version}/{name}" for name in names])
         found = {name: blob.body for name, blob in zip(names, blobs, strict=True) if blob is not None}
         if version_of(found) != version:
             raise NoSuchVersionError(
@@ -173,9 +173,7 @@ class PublishedCatalogue:
             reason=reason,
             files={name: hashlib.sha256(body).hexdigest() for name, body in files.items()},
         )
-        with ThreadPoolExecutor(_PARALLEL) as threads:
-            # list(): so that an error of any of them is raised before the manifest is written.
-            list(threads.map(lambda name: self._blobs.write(f"{_VERSIONS}/{version}/{name}", files[name]), files))
+        _in_parallel(lambda name: self._blobs.write(f"{_VERSIONS}/{version}/{name}", files[name]), list(files))
         self._blobs.write(f"{_VERSIONS}/{version}/{_MANIFEST}", manifest.model_dump_json(indent=2).encode())
         return manifest
 
@@ -233,3 +231,12 @@ class PublishedCatalogue:
             return bool(self.files(version))
         except NoSuchVersionError:
             return False
+
+
+def _in_parallel(do: Callable[[str], T], names: Sequence[str]) -> list[T]:
+    """The results in order; the first error, after which nothing more is begun."""
+    threads = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="catalogue")
+    try:
+        return list(threads.map(do, names))
+    finally:
+        threads.shutdown(cancel_futures=True)

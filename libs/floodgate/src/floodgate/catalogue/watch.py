@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, Generic, TypeVar
 
 from keyflow.errors import KeyflowError, OutageError, RetryableError
 
@@ -75,7 +75,7 @@ class CatalogueWatcher(Generic[T]):
             await stop.wait()
             return
         while not stop.is_set():
-            await self.look(self._published)
+            await _unless_stopped(stop, self.look(self._published))
             await self._sleep(stop, self._poll_seconds)
 
     async def look(self, published: PublishedCatalogue) -> None:
@@ -139,6 +139,17 @@ class CatalogueWatcher(Generic[T]):
         if not self._reachable:
             log.info("catalogue.store_reachable", store=published.where)
         self._reachable = True
+
+
+async def _unless_stopped(stop: asyncio.Event, looking: Coroutine[Any, Any, None]) -> None:
+    """A store that hangs must not hold up the end of the service."""
+    look, stopped = asyncio.create_task(looking), asyncio.create_task(stop.wait())
+    await asyncio.wait({look, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not look.done():
+        look.cancel()
+        return
+    await look
 
 
 async def _until(stop: asyncio.Event, seconds: float) -> None:
