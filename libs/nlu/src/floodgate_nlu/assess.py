@@ -38,6 +38,7 @@ class _Findings:
     language: str
     category: str
     probability: float
+    in_scope: float
     belongs: bool
     belongs_probability: float
     suggested_path: str
@@ -77,17 +78,31 @@ class MessageAssessor:
         language = identify(message, part(prompt, "language"))
         chosen = (part(prompt, "chosen_path") or "").strip()
         if model is None or not tokens(message):
-            return _Findings(message, language, NONE, 0.0, True, 0.5, NONE, None, misuse, urgency)
+            return _Findings(message, language, NONE, 0.0, 0.5, True, 0.5, NONE, None, misuse, urgency)
         prediction = model.predict(message)
         probabilities = _pulled(prediction.probabilities, message, parts(prompt, "example"))
-        category = min(probabilities, key=lambda name: (-probabilities[name], name))
-        probability = probabilities[category] * prediction.in_scope
         belongs, own = _belongs(chosen, taxonomy, model, probabilities, prediction)
+        # What belongs to the chosen path is one of the path's own categories: the choice is evidence too.
+        candidates = (taxonomy.on_path(chosen) & set(probabilities) if belongs else set()) or set(probabilities)
+        category = min(candidates, key=lambda name: (-probabilities[name], name))
+        probability = probabilities[category] * prediction.in_scope
         if prediction.in_scope < _MIN_SCOPE:
             category = NONE
         suggested = NONE if belongs or category == NONE else taxonomy.path_of(category)
         workflow = taxonomy.categories[category].workflow if category != NONE else None
-        return _Findings(message, language, category, probability, belongs, own, suggested, workflow, misuse, urgency)
+        return _Findings(
+            message,
+            language,
+            category,
+            probability,
+            prediction.in_scope,
+            belongs,
+            own,
+            suggested,
+            workflow,
+            misuse,
+            urgency,
+        )
 
 
 def _pulled(probabilities: Mapping[str, float], message: str, examples: Sequence[Element]) -> dict[str, float]:
@@ -185,6 +200,8 @@ _FILLERS: Final[Mapping[str, Callable[[_Findings, schema.Schema], Any]]] = {
     "category": lambda found, spec: schema.choose([found.category, NONE], spec),
     "belongs_to_chosen_path": _belonging,
     "matches_chosen_path": _belonging,
+    "in_scope_probability": lambda found, spec: schema.fit_number(found.in_scope, spec),
+    "misuse_probability": lambda found, spec: schema.fit_number(found.misuse.score, spec),
     "belongs_probability": lambda found, spec: schema.fit_number(found.belongs_probability, spec),
     "suggested_path": lambda found, spec: schema.choose([found.suggested_path, NONE], spec),
     "misuse": lambda found, spec: schema.choose([found.misuse.kind, NONE], spec),

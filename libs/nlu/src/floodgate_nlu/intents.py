@@ -25,7 +25,7 @@ _RIDGE: Final = 0.3
 _KERNEL_OFFSET: Final = 0.1
 _TEMPERATURES: Final = tuple(float(t) for t in np.geomspace(0.01, 1.0, 40))
 _FALSE_ALARM_QUANTILE: Final = 0.03
-_SCOPE_QUANTILE: Final = 0.08
+_SCOPE_QUANTILE: Final = 0.03
 _LEAST_SPREAD: Final = 0.02
 
 

@@ -1,4 +1,7 @@
-"""A trained linear model over hashed features, small enough to ship and free of text."""
+"""A trained linear model over hashed features, small enough to ship and free of text.
+
+It may weigh a sentence embedding too; then it needs one with every text.
+"""
 
 import io
 import math
@@ -23,13 +26,18 @@ from floodgate_nlu.hashing import (
 
 FEATURE_BITS: Final = 16
 FEATURES: Final = 1 << FEATURE_BITS
+# Beside an embedding, words only correct what it says: alone they are learned by heart.
+_SURFACE_BESIDE_MEANING: Final = 0.5
 
 
-def features(text: str) -> SparseVector:
-    """Word and character features folded into fewer buckets, of length one."""
+def features(text: str, embedding: FloatArray | None = None) -> SparseVector:
+    """Word and character features folded into fewer buckets, of length one; an embedding's numbers after them."""
     words = feature_words(text)
     both = joined(normalised(counted(word_features(words))), normalised(counted(char_features(words))))
-    return SparseVector(both.indices & (FEATURES - 1), both.values * np.float32(math.sqrt(0.5)))
+    if embedding is None:
+        return SparseVector(both.indices & (FEATURES - 1), both.values * np.float32(math.sqrt(0.5)))
+    surface = SparseVector(both.indices & (FEATURES - 1), both.values * np.float32(_SURFACE_BESIDE_MEANING))
+    return joined(surface, SparseVector(np.arange(FEATURES, FEATURES + len(embedding)), embedding))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +50,14 @@ class LinearModel:
     bias: FloatArray
     origin: str
 
-    def scores(self, text: str) -> FloatArray:
+    @property
+    def reads_embeddings(self) -> bool:
+        """Whether it weighs an embedding beside the words."""
+        return len(self.weights) > FEATURES
+
+    def scores(self, text: str, embedding: FloatArray | None = None) -> FloatArray:
         """The raw score per class."""
-        vector = features(text)
+        vector = features(text, embedding)
         raw = self.weights[vector.indices].astype(np.float32).T @ vector.values
         return np.asarray(raw * self.scales + self.bias, dtype=np.float32)
 
@@ -84,11 +97,13 @@ def train_linear(
     decay: float = 2e-6,
     example_weights: Sequence[float] | None = None,
     rate: float = 1.0,
+    embeddings: FloatArray | None = None,
 ) -> LinearModel:
     """Multinomial logistic regression by AdaGrad; deterministic for the same input."""
-    rows = [features(text) for text in texts]
-    weights = np.zeros((FEATURES, len(classes)), dtype=np.float32)
-    squares = np.full((FEATURES, len(classes)), 1e-2, dtype=np.float32)
+    rows = [features(text, None if embeddings is None else embeddings[n]) for n, text in enumerate(texts)]
+    width = FEATURES if embeddings is None else FEATURES + embeddings.shape[1]
+    weights = np.zeros((width, len(classes)), dtype=np.float32)
+    squares = np.full((width, len(classes)), 1e-2, dtype=np.float32)
     bias = np.zeros(len(classes), dtype=np.float32)
     importance = example_weights or [1.0] * len(texts)
     shuffler = np.random.default_rng(20261122)

@@ -15,17 +15,19 @@ from typing import Final
 
 import numpy as np
 
-from floodgate_nlu.injection import attack_probability
+from floodgate_nlu.corpora import benign_hard, ordinary_messages, public_attacks, read_jsonl
+from floodgate_nlu.injection import Detector
 from floodgate_nlu.intents import IntentModel
 from floodgate_nlu.language import identify
-from floodgate_nlu.linear import LinearModel
+from floodgate_nlu.measure_catalogue import measure_categories, measure_latency, measure_urgency
 from floodgate_nlu.misuse import INJECTION_THRESHOLD, combined_score
 from floodgate_nlu.sentiment import sentiment_of
 from floodgate_nlu.text import sentences
-from floodgate_nlu.train import bipia_attacks, ordinary_messages, read_jsonl, train_injection
+from floodgate_nlu.train_injection import ORDINARY_SOURCES, SentenceTable, Sources, train_detector
 
 Figures = dict[str, float]
 _SEED: Final = 7
+_DRAWS: Final = (7, 8, 9)
 _OUT_OF_SCOPE: Final = "oos"
 _SAMPLE: Final = 3000
 _FALSE_ALARMS: Final = (0.05, 0.01)
@@ -38,10 +40,11 @@ def _by_label(rows: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
     return {label: grouped[label] for label in sorted(grouped)}
 
 
-def _few_shot(
-    rows: Sequence[Mapping[str, str]], shots: int, tests: int
+def few_shot(
+    rows: Sequence[Mapping[str, str]], shots: int, tests: int, seed: int = _SEED
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    chooser = random.Random(_SEED)  # noqa: S311 - a split, not a secret
+    """Training and test pairs: so many rows a label, drawn by the seed."""
+    chooser = random.Random(seed)  # noqa: S311 - a split, not a secret
     train: list[tuple[str, str]] = []
     test: list[tuple[str, str]] = []
     for label, texts in _by_label(rows).items():
@@ -51,26 +54,39 @@ def _few_shot(
     return train, test
 
 
-def _accuracy(model: IntentModel, test: Sequence[tuple[str, str]]) -> float:
-    return float(np.mean([model.predict(text).best()[0] == label for text, label in test]))
-
-
 def measure_banking(corpora: Path) -> Figures:
-    """Banking77 with ten and five examples an intent."""
+    """Banking77 with ten and five examples an intent, three draws of them; nothing was tuned on it."""
     rows = read_jsonl(corpora / "banking77/train.jsonl")
     figures: Figures = {}
     for shots in (10, 5):
-        train, test = _few_shot(rows, shots, 20)
-        figures[f"accuracy_{shots}_shot"] = _accuracy(IntentModel(train), test)
-    figures["n"] = len(test)
+        hits: list[float] = []
+        sure: list[float] = []
+        for seed in _DRAWS:
+            train, test = few_shot(rows, shots, 10, seed)
+            model = IntentModel(train)
+            found = [(model.predict(text), label) for text, label in test]
+            right = [prediction.best()[0] == label for prediction, label in found]
+            hits.append(float(np.mean(right)))
+            sure.append(_calibration_error([prediction.best()[1] for prediction, _ in found], right))
+        figures[f"accuracy_{shots}_shot"] = float(np.mean(hits))
+        figures[f"accuracy_{shots}_shot_lowest_draw"] = min(hits)
+        figures[f"calibration_error_{shots}_shot"] = float(np.mean(sure))
+    figures["n"] = len(_DRAWS) * len(test)
     return figures
+
+
+def _calibration_error(stated: Sequence[float], right: Sequence[bool]) -> float:
+    """The mean distance of stated confidence and accuracy in ten equal bins of confidence, weighted by rows."""
+    said, true = np.asarray(stated), np.asarray(right, dtype=float)
+    bins = np.minimum((said * 10).astype(int), 9)
+    return sum(abs(float((said - true)[bins == b].sum())) for b in np.unique(bins)) / len(said)
 
 
 def measure_clinc(corpora: Path) -> Figures:
     """CLINC150 in scope and out of scope, trained on 40 rows an intent, tested on its validation rows."""
     rows = read_jsonl(corpora / "clinc150/train_val.jsonl")
     inside = [row for row in rows if row["intent"] != _OUT_OF_SCOPE]
-    train, _ = _few_shot([row for row in inside if row["split"] == "train"], 30, 0)
+    train, _ = few_shot([row for row in inside if row["split"] == "train"], 30, 0)
     model = IntentModel(train)
     test = [(row["text"], row["intent"]) for row in inside if row["split"] != "train"][::3]
     outside = [row["text"] for row in rows if row["intent"] == _OUT_OF_SCOPE]
@@ -105,7 +121,7 @@ def measure_match(corpora: Path) -> Figures:
     figures: Figures = {}
     for source, name in (("banking77", "banking77/train.jsonl"), ("clinc150", "clinc150/train_val.jsonl")):
         rows = [row for row in read_jsonl(corpora / name) if row["intent"] != _OUT_OF_SCOPE]
-        train, _ = _few_shot([row for row in rows if row["text"] not in tested], 20, 0)
+        train, _ = few_shot([row for row in rows if row["text"] not in tested], 20, 0)
         model = IntentModel(train)
         chosen = [pair for pair in pairs if pair["source"].startswith(source[:5])]
         scores = np.array([_match_score(model, pair) for pair in chosen])
@@ -124,25 +140,31 @@ def _match_score(model: IntentModel, pair: Mapping[str, str]) -> float:
 
 
 def measure_injection(corpora: Path) -> Figures:
-    """Attacks and ordinary messages of sources that the detector was not trained on."""
-    rows = read_jsonl(corpora / "injection/attacks.jsonl")
-    foreign = [row["text"] for row in rows if not row["source"].startswith("BIPIA")]
-    hard = [row["text"] for row in read_jsonl(corpora / "injection/benign_hard.jsonl")]
-    brand = ordinary_messages(corpora, ("multidogo",))[::4][:_SAMPLE]
-    model = train_injection(corpora, ("banking77", "clinc150"))
-    carriers = [text for text in brand if len(text.split()) > 6]
-    spliced = [_spliced(carriers[i % len(carriers)], attack, i) for i, attack in enumerate(foreign)]
-    instructions = bipia_attacks(corpora)
-    hidden = [_spliced(carriers[i % len(carriers)], attack, i) for i, attack in enumerate(instructions)]
-    return {
-        "recall_deepset": _flagged(model, foreign),
-        "recall_deepset_hidden_in_message": _flagged(model, spliced),
-        "recall_bipia": _flagged(model, instructions),
-        "recall_bipia_hidden_in_message": _flagged(model, hidden),
-        "false_positive_rate_unseen_brand": _flagged(model, brand),
-        "false_positive_rate_benign_hard": _flagged(model, hard),
-        "n": len(foreign) + len(instructions) + len(brand) + len(hard),
-    }
+    """Attacks and ordinary messages of sources that the detector was not trained on, one left out at a time.
+
+    The brand left out is MultiDoGO's four (with deepset) or Banking77 (with BIPIA). Of the benign texts full of
+    trigger words every other row is trained on and the rest measured; once more with all of them left out.
+    """
+    embed = SentenceTable()
+    benign = benign_hard(corpora)
+    figures: Figures = {}
+    for attack, trained, brand in (("deepset", ("bipia",), "multidogo"), ("bipia", (), "banking77")):
+        ordinary = [source for source in ORDINARY_SOURCES if source != brand]
+        detector = train_detector(corpora, embed, Sources(ordinary, trained, benign_every=2))
+        messages = ordinary_messages(corpora, (brand,))[::4][:_SAMPLE]
+        carriers = [text for text in messages if len(text.split()) > 6]
+        alone = public_attacks(corpora, (attack,))
+        hidden = [_spliced(carriers[n % len(carriers)], text, n) for n, text in enumerate(alone)]
+        figures[f"recall_{attack}"] = _flagged(detector, alone)
+        figures[f"recall_{attack}_hidden_in_message"] = _flagged(detector, hidden)
+        figures[f"false_positive_rate_{brand}"] = _flagged(detector, messages)
+        figures[f"false_positive_rate_benign_hard_without_{attack}"] = _flagged(detector, benign[1::2])
+        figures[f"n_{attack}"] = len(alone)
+        figures[f"n_{brand}"] = len(messages)
+    unseen = train_detector(corpora, embed, Sources(("banking77", "clinc150"), ("bipia",), benign_every=0))
+    figures["false_positive_rate_benign_hard_all_unseen"] = _flagged(unseen, benign)
+    figures["n_benign_hard"] = len(benign)
+    return figures
 
 
 def _spliced(carrier: str, attack: str, number: int) -> str:
@@ -150,12 +172,9 @@ def _spliced(carrier: str, attack: str, number: int) -> str:
     return (f"{carrier} {attack}", f"{attack} {carrier}", f"{carrier} {attack} {carrier}")[number % 3]
 
 
-def _flagged(model: LinearModel, texts: Sequence[str]) -> float:
-    flags = []
-    for text in texts:
-        learned = [attack_probability(model, sentence) for sentence in sentences(text)]
-        flags.append(combined_score(text, learned)[0] >= INJECTION_THRESHOLD)
-    return float(np.mean(flags))
+def _flagged(detector: Detector, texts: Sequence[str]) -> float:
+    scores = [combined_score(text, detector.probabilities(sentences(text)))[0] for text in texts]
+    return float(np.mean([score >= INJECTION_THRESHOLD for score in scores]))
 
 
 def measure_sentiment(corpora: Path) -> Figures:
@@ -200,6 +219,9 @@ TASKS: Final[Mapping[str, Callable[[Path], Figures]]] = {
     "injection": measure_injection,
     "sentiment": measure_sentiment,
     "language": measure_language,
+    "category_by_language": measure_categories,
+    "urgency": measure_urgency,
+    "latency": measure_latency,
 }
 
 

@@ -17,8 +17,8 @@ _INJECTION: Final = frozenset({"strong", "likely", "weak", "own"})
 _STRONG: Final = 0.9
 # What a phrase adds to the learned score, and the least learned score that it adds to.
 _LIKELY: Final = 0.5
-_LIKELY_FROM: Final = 0.1
-_WEAK: Final = 0.1
+_LIKELY_FROM: Final = 0.32
+_WEAK: Final = 0.03
 _WEAK_FROM: Final = 0.4
 # In fewer words the learned score is chance; phrases still count.
 _FEWEST_WORDS: Final = 5
