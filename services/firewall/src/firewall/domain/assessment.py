@@ -31,6 +31,7 @@ class AssessMessage(BaseModel):
     language: str = Field(default="", json_schema_extra={"maxLength": 2})
     category: str
     belongs_to_chosen_path: bool
+    belongs_probability: float = Field(default=0.5, ge=0, le=1)
     suggested_path: str
     misuse: Literal["none", "injection", "abuse", "spam"]
     urgency: float = Field(ge=0, le=1)
