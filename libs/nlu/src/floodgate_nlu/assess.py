@@ -23,8 +23,6 @@ from floodgate_nlu.urgency import Urgency, UrgencyRules
 _EMBEDDING_SIZE: Final = 256
 _EXAMPLE_PULL: Final = 3.0
 _MIN_SCOPE: Final = 0.5
-_SURELY: Final = 0.6
-_HARDLY: Final = 0.2
 _EVIDENCE_CHARS: Final = 120
 _WANTS_CHARS: Final = 160
 _UNKNOWN_PATHS: Final = frozenset({"", "unknown", "none", "null", "-"})
@@ -138,10 +136,8 @@ def _belongs(
         best = max(probabilities.values()) * prediction.in_scope
         return best < _MIN_SCOPE, 1.0 - best
     share = sum(probabilities.get(name, 0.0) for name in own)
-    elsewhere = max((p for name, p in probabilities.items() if name not in own), default=0.0)
-    surely_elsewhere = elsewhere >= _SURELY and share < _HARDLY
-    belongs = share >= model.belongs_threshold and prediction.in_scope >= _MIN_SCOPE and not surely_elsewhere
-    return belongs, share * prediction.in_scope
+    probability = share * prediction.in_scope
+    return probability >= model.belongs_threshold, probability
 
 
 def _value(name: str, spec: schema.Schema, found: _Findings) -> Any:

@@ -24,7 +24,7 @@ MAX_EXAMPLES: Final = 5_000
 _RIDGE: Final = 0.3
 _KERNEL_OFFSET: Final = 0.1
 _TEMPERATURES: Final = tuple(float(t) for t in np.geomspace(0.01, 1.0, 40))
-_FALSE_ALARM_QUANTILE: Final = 0.03
+_FALSE_ALARM_QUANTILE: Final = 0.05
 _SCOPE_QUANTILE: Final = 0.03
 _LEAST_SPREAD: Final = 0.02
 
@@ -74,11 +74,17 @@ class IntentModel:
         self._prior = 1.0 / len(self.labels)
         held_out = self._fit(gram)
         self._temperature = _best_temperature(held_out, self._targets)
-        own = _softmax(held_out / self._temperature)[np.arange(len(kept)), self._targets]
-        self.belongs_threshold: Final = float(min(0.5, np.quantile(own, _FALSE_ALARM_QUANTILE)))
         top = held_out.max(axis=1)
         self._scope_center = float(np.quantile(top, _SCOPE_QUANTILE))
         self._scope_spread = max(float(top.std()) / 4.0, _LEAST_SPREAD)
+        own = _softmax(held_out / self._temperature)[np.arange(len(kept)), self._targets] * self._in_scope(top)
+        # Below chance nothing belongs, which few examples do not tell.
+        self.belongs_threshold: Final = float(np.clip(np.quantile(own, _FALSE_ALARM_QUANTILE), self._prior, 0.5))
+
+    def _in_scope(self, top: DoubleArray) -> DoubleArray:
+        """How surely a label applies at all, by the best score."""
+        distance = np.clip((top - self._scope_center) / self._scope_spread, -30.0, 30.0)
+        return np.asarray(1.0 / (1.0 + np.exp(-distance)), dtype=np.float64)
 
     def _fit(self, gram: FloatArray) -> DoubleArray:
         """Solve for the weights and return the leave-one-out scores."""
@@ -98,10 +104,9 @@ class IntentModel:
         probabilities = _softmax(scores[None, :] / self._temperature)[0]
         nearest = np.zeros(len(self.labels))
         np.maximum.at(nearest, self._targets, similarities)
-        distance = (float(scores.max()) - self._scope_center) / self._scope_spread
         return Prediction(
             dict(zip(self.labels, (float(p) for p in probabilities), strict=True)),
-            float(1.0 / (1.0 + np.exp(-np.clip(distance, -30.0, 30.0)))),
+            float(self._in_scope(scores.max())),
             dict(zip(self.labels, (float(n) for n in nearest), strict=True)),
         )
 

@@ -83,7 +83,8 @@ def fit_number(value: float, spec: Schema) -> float | int:
         value = max(value, float(low))
     if isinstance(high, int | float):
         value = min(value, float(high))
-    return round(value) if type_of(spec) == "integer" else round(value, 4)
+    # Four digits that count: two small probabilities stay apart, which a figure at one per cent needs.
+    return round(value) if type_of(spec) == "integer" else float(f"{value:.4g}")
 
 
 def fit_list(values: Sequence[Any], spec: Schema) -> list[Any]:
