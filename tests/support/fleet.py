@@ -134,6 +134,12 @@ class Fleet:
             slot.asked_pids.add(slot.process.pid)
             slot.process.signal(signal.SIGTERM)
 
+    def go_on(self) -> None:
+        """Continues every process that was stopped (SIGSTOP)."""
+        with self._lock:
+            for slot in self.slots.values():
+                slot.process.signal(signal.SIGCONT)
+
     def await_ready(self, slots: list[Slot] | None = None) -> None:
         """Returns once the slots (all of them without) have their partitions."""
         for slot in slots or list(self.slots.values()):

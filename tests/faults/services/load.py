@@ -61,6 +61,14 @@ class Load:
         self._stop.set()
         self._thread.join(_STOP_SECONDS)
         assert not self._thread.is_alive(), "the load did not end"
+        self.check()
+
+    def check(self) -> None:
+        """Users are still there.
+
+        Raises:
+            AssertionError: One could not get through to the stand-in; says why.
+        """
         assert self._failure is None, f"the load failed: {self._failure!r}"
 
     def drop_broken(self) -> None:

@@ -15,6 +15,7 @@ import httpx
 from confluent_kafka import Message as KafkaMessage
 from faults.services.audit import problems
 from faults.services.journal import PROCESSORS, Reader, inputs_of
+from faults.services.load import Load
 from faults.services.picture import Picture
 from faults.services.round import Round
 from floodgate.bedrock.local_server import LocalServer
@@ -94,6 +95,7 @@ class Site:
         self.fleet = Fleet({**os.environ, **self.env, **_SERVICE_SETTINGS, **settings}, logs, self._ingest_port)
         self.follower = TolerantFollower(self.servers, self.serde)
         self._rounds = 0
+        self._load: Load | None = None
 
     def begin_at_the_end(self) -> None:
         """Leaves alone what others wrote to a shared stack before."""
@@ -151,8 +153,14 @@ class Site:
         """Returns once so many more outputs are committed."""
         wanted = self.outputs() + count
         self.follower.check()
+
+        def there() -> bool:
+            if self._load is not None:
+                self._load.check()
+            return self.outputs() >= wanted
+
         eventually(
-            lambda: self.outputs() >= wanted,
+            there,
             lambda: (
                 f"no progress: {wanted - self.outputs()} outputs missing; exits: {self.fleet.exits[-5:]}; "
                 f"lag: {self.reader.lag()}"
@@ -174,11 +182,13 @@ class Site:
         exits = len(self.fleet.exits)
         began = time.monotonic()
         begun.load.start()
+        self._load = begun.load
         try:
             yield begun
         finally:
             # Also after a failure: the next round shall not find what this one left under way.
             self.heal()
+            self.fleet.go_on()
             begun.load.stop()
             self.fleet.await_ready()
             begun.settle()
