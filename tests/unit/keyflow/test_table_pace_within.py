@@ -79,31 +79,34 @@ def test_a_parked_key_does_not_expire_and_does_not_keep_others_from_it() -> None
 def test_the_first_record_after_a_pause_is_committed_at_once_and_a_load_in_batches() -> None:
     pace = Pace(0.005, 100.0)
     assert pace.commit_due(100.0, 1, idle=False)
-    pace.committed(100.01, 0.010, 1)
+    pace.committed(100.01, 0.010, 1, saturated=False)
     assert not pace.commit_due(100.013, 1, idle=False)
     assert pace.commit_due(100.016, 1, idle=False)
+    pace.committed(100.03, 0.010, 500, saturated=False)
+    assert not pace.commit_due(100.07, 1, idle=False)
+    assert pace.commit_due(100.081, 1, idle=False)
+    pace.committed(100.1, 0.010, 500, saturated=True)
+    assert not pace.commit_due(100.19, 1, idle=False)
+    assert pace.commit_due(100.21, 1, idle=False)
+    pace.committed(101.0, 30.0, 500, saturated=False)
+    assert pace.commit_due(101.3, 1, idle=False)
 
 
 def test_a_commit_comes_early_when_much_is_ready_or_nothing_more_can_come() -> None:
     pace = Pace(0.005, now=0.0)
-    pace.committed(100.0, took_seconds=0.1, outcomes=1000)
+    pace.committed(100.0, took_seconds=0.1, outcomes=1000, saturated=False)
     assert not pace.commit_due(100.05, 7_999, idle=False)
     assert pace.commit_due(100.05, 8_000, idle=False)
     assert pace.commit_due(100.05, 1, idle=True)
     assert not pace.commit_due(100.05, 0, idle=True)
     pace.active(100.05)
     assert not pace.commit_due(100.055, 1, idle=True)
-    pace.committed(100.03, 0.010, 500)
-    assert not pace.commit_due(100.07, 1, idle=False)
-    assert pace.commit_due(100.081, 1, idle=False)
-    pace.committed(101.0, 30.0, 500)
-    assert pace.commit_due(101.3, 1, idle=False)
 
 
 @given(st.floats(0, 1000), st.booleans(), st.booleans(), st.booleans())
 def test_it_never_waits_past_a_commit_that_is_due(later: float, in_flight: bool, ready: bool, saturated: bool) -> None:
     pace = Pace(0.005, 0.0)
-    pace.committed(0.0, 0.02, 100)
+    pace.committed(0.0, 0.02, 100, saturated=False)
     wait = pace.poll_seconds(later, in_flight=in_flight, ready=ready, saturated=saturated)
     assert 0.0 <= wait <= 0.25
     if ready:

@@ -337,7 +337,7 @@ class Engine(Generic[S]):
 
     def _note_commit(self, outcomes: int, seconds: float) -> None:
         self._outbox.settle()
-        self._pace.committed(time.monotonic(), seconds, outcomes)
+        self._pace.committed(time.monotonic(), seconds, outcomes, saturated=self._scheduler.waiting > 0)
         if outcomes:
             self.status.committed(seconds)
         self._tell()

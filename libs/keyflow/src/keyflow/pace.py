@@ -9,8 +9,9 @@ _SHORTEST_POLL_SECONDS: Final = 0.002
 _LONGEST_POLL_SECONDS: Final = 0.05
 _IDLE_AFTER_SECONDS: Final = 0.01
 _LARGE_BATCH: Final = 8_000
-_BUSY_RECORDS: Final = 32
+_BUSY_RECORDS: Final = 8
 _BUSY_FACTOR: Final = 5.0
+_SATURATED_FACTOR: Final = 10.0
 _QUIET_FACTOR: Final = 0.25
 _LONGEST_GAP_SECONDS: Final = 0.25
 
@@ -19,8 +20,9 @@ class Pace:
     """The rhythm of one engine.
 
     A transaction costs about the same for one record and for hundreds. So after a small commit the next one waits a
-    quarter of the time that it took, and after a large one five times as long: a slow broker and a high load make
-    larger batches by themselves, and the first record after a pause is committed at once.
+    quarter of the time that it took, after a larger one five times as long, and ten times when keys wait for a slot
+    anyway: a slow broker and a high load make larger batches by themselves, and the first record after a pause is
+    committed at once.
 
     Args:
         interval_seconds: Shortest time between the end of a commit and the next one.
@@ -31,9 +33,11 @@ class Pace:
         self._next_commit = now
         self._active_at = now
 
-    def committed(self, now: float, took_seconds: float, outcomes: int) -> None:
-        """A commit went through."""
-        factor = _BUSY_FACTOR if outcomes > _BUSY_RECORDS else _QUIET_FACTOR
+    def committed(self, now: float, took_seconds: float, outcomes: int, *, saturated: bool) -> None:
+        """A commit went through; `saturated`: keys wait for a slot."""
+        factor = _QUIET_FACTOR
+        if outcomes > _BUSY_RECORDS:
+            factor = _SATURATED_FACTOR if saturated else _BUSY_FACTOR
         gap = min(max(took_seconds * factor, self._interval_seconds), _LONGEST_GAP_SECONDS)
         self._next_commit = now + gap
         self._active_at = now
