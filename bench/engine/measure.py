@@ -143,8 +143,11 @@ class Run:
             samples.append(now)
             if now.visible >= self.count and now.at - moved > _STILL_SECONDS:
                 # All of it, or as much with its transactions' markers: reading tells.
+                before = reader.judge.distinct
                 reader.read(_STILL_SECONDS)
-                if reader.judge.complete or now.at - moved > limits.patience_seconds:
+                if reader.judge.distinct > before:
+                    moved = time.time()  # reading a million takes longer than patience lasts
+                if reader.judge.complete or time.time() - moved > limits.patience_seconds:
                     return samples, True
             if cut_off(now.at - began, now.visible / self.count, limits):
                 return samples, False
