@@ -62,10 +62,10 @@ class Pace:
 
         While handlers run, a tenth of the time for which nothing has happened: what a handler gains later by
         waking the engine at once is small beside what it took already. When keys wait for a slot as well, new
-        records are in no hurry.
+        records are in no hurry. When nothing runs, only a record or the next commit is worth waking for.
         """
-        if not in_flight and not ready:
-            return _IDLE_POLL_SECONDS
+        if not in_flight:
+            return min(max(self._next_commit - now, 0.0), _IDLE_AFTER_SECONDS) if ready else _IDLE_POLL_SECONDS
         quiet = (now - self._active_at) / 10.0
         wait = _LONGEST_POLL_SECONDS if saturated else min(max(quiet, _SHORTEST_POLL_SECONDS), _LONGEST_POLL_SECONDS)
         return min(wait, max(self._next_commit - now, 0.0)) if ready else wait
