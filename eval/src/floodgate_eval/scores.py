@@ -56,5 +56,8 @@ def urgency(screened: Screened) -> float:
 
 
 def _given(screened: Screened, name: str) -> float | None:
-    value = getattr(screened.answer, name, None) if screened.answer is not None else None
+    """What the model said itself; a field that it left out has only its default."""
+    if screened.answer is None or name not in screened.answer.model_fields_set:
+        return None
+    value = getattr(screened.answer, name)
     return float(value) if isinstance(value, (int, float)) else None
