@@ -9,8 +9,9 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from floodgate.catalogue.blobs import Blobs, ConflictError, DirectoryBlobs, open_blobs
+from floodgate.catalogue.blobs import Blobs, ConflictError, DirectoryBlobs
 from floodgate.catalogue.blobs_s3 import S3Blobs
+from floodgate.catalogue.location import open_blobs
 from floodgate.catalogue.published import HISTORY_LENGTH, NoSuchVersionError, PublishedCatalogue
 from floodgate.catalogue.source import is_catalogue_file, read_files, version_of
 from keyflow.errors import FatalError, OutageError, RetryableError

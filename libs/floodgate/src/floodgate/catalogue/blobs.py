@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
-from urllib.parse import unquote, urlsplit
 
 from keyflow.errors import FatalError
 
@@ -139,28 +138,3 @@ class DirectoryBlobs:
 
 def _tag(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
-
-
-def open_blobs(location: str) -> Blobs:
-    """The store that a setting names; connects with its first call.
-
-    Args:
-        location: `s3://bucket/prefix`, `file:///folder` or a path.
-
-    Raises:
-        FatalError: It is none of these.
-    """
-    parts = urlsplit(location)
-    match parts.scheme:
-        case "s3" if parts.netloc:
-            # Only who publishes to S3 pays for importing its client.
-            from floodgate.catalogue.blobs_s3 import S3Blobs  # noqa: PLC0415
-
-            return S3Blobs(parts.netloc, parts.path.strip("/"))
-        case "file" if parts.netloc in {"", "localhost"} and parts.path:
-            return DirectoryBlobs(Path(unquote(parts.path)))
-        case "" if location:
-            return DirectoryBlobs(Path(location))
-    raise FatalError(
-        f"{location!r} names no store for the catalogue: write s3://bucket/prefix, file:///folder or a path"
-    )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from keyflow.errors import FatalError, KeyflowError, OutageError, RetryableError
 
-from floodgate.catalogue.blobs import open_blobs
 from floodgate.catalogue.loader import load_catalogue
+from floodgate.catalogue.location import open_blobs
 from floodgate.catalogue.models import Catalogue
 from floodgate.catalogue.published import PublishedCatalogue
 from floodgate.settings import CatalogueSettings

@@ -17,9 +17,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from floodgate.catalogue.audit import kafka_is_set_up, write_audit
-from floodgate.catalogue.blobs import open_blobs
 from floodgate.catalogue.diff import Change, compare
 from floodgate.catalogue.loader import load_files
+from floodgate.catalogue.location import open_blobs
 from floodgate.catalogue.models import Catalogue
 from floodgate.catalogue.published import Activation, Manifest, Pointer, PublishedCatalogue
 from floodgate.catalogue.publishing import Publisher, Released, service_refusals
