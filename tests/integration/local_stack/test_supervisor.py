@@ -276,11 +276,14 @@ def test_a_component_that_was_started_but_not_recorded_is_found_by_up_and_down(r
 
 
 _UP_THAT_NEVER_ENDS = """
+import signal
 import sys
 from pathlib import Path
 sys.path.insert(0, {folder!r})
 import test_supervisor as t
 from floodgate_local.progress import SilentProgress
+# Whoever starts the tests in the background leaves SIGINT ignored, and that is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 slow = t.Server("one", script="import time; time.sleep(600)")
 t.Rig(Path({state!r})).supervisor(slow).up(["one"], SilentProgress())
 """
