@@ -9,7 +9,8 @@ _SHORTEST_POLL_SECONDS: Final = 0.002
 _LONGEST_POLL_SECONDS: Final = 0.05
 _IDLE_AFTER_SECONDS: Final = 0.01
 _LARGE_BATCH: Final = 8_000
-_BUSY_RECORDS: Final = 8
+_BUSY_RECORDS: Final = 32
+_SATURATED_RECORDS: Final = 8
 _BUSY_FACTOR: Final = 5.0
 _SATURATED_FACTOR: Final = 10.0
 _QUIET_FACTOR: Final = 0.25
@@ -36,8 +37,10 @@ class Pace:
     def committed(self, now: float, took_seconds: float, outcomes: int, *, saturated: bool) -> None:
         """A commit went through; `saturated`: keys wait for a slot."""
         factor = _QUIET_FACTOR
-        if outcomes > _BUSY_RECORDS:
-            factor = _SATURATED_FACTOR if saturated else _BUSY_FACTOR
+        if saturated and outcomes > _SATURATED_RECORDS:
+            factor = _SATURATED_FACTOR
+        elif outcomes > _BUSY_RECORDS:
+            factor = _BUSY_FACTOR
         gap = min(max(took_seconds * factor, self._interval_seconds), _LONGEST_GAP_SECONDS)
         self._next_commit = now + gap
         self._active_at = now
