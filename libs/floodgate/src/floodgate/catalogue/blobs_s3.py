@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final
 
 import boto3
 from botocore import exceptions
 from botocore.config import Config
-from keyflow.errors import FatalError, OutageError, RetryableError
 
 from floodgate.catalogue.blobs import Blob, ConflictError
+from floodgate.s3 import MISSING, error_code, s3_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PARALLEL: Final = 8
-_MISSING: Final = frozenset({"NoSuchKey", "404"})
-_REFUSED: Final = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"})
 _CHANGED: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 _UNSUPPORTED: Final = frozenset({"NotImplemented", "501"})
 
@@ -57,7 +55,7 @@ class S3Blobs:
                 answer = self._client.get_object(Bucket=self._bucket, Key=self._folder + name)
                 return Blob(answer["Body"].read(), answer["ETag"])
             except exceptions.ClientError as error:
-                if _code(error) in _MISSING:
+                if error_code(error) in MISSING:
                     return None
                 raise
 
@@ -75,9 +73,9 @@ class S3Blobs:
                 self._put_if(name, body, expected)
                 return
             except exceptions.ClientError as error:
-                if _code(error) in _CHANGED or (expected is not None and _code(error) in _MISSING):
+                if error_code(error) in _CHANGED or (expected is not None and error_code(error) in MISSING):
                     raise self._conflict(name) from error
-                if _code(error) not in _UNSUPPORTED:
+                if error_code(error) not in _UNSUPPORTED:
                     raise
         there = self.read(name)
         if (there.tag if there is not None else None) != expected:
@@ -109,32 +107,11 @@ class S3Blobs:
             self._made = self._make_client()
         return self._made
 
-    @contextmanager
-    def _errors(self, doing: str, name: str) -> Iterator[None]:
-        """Translate everything that boto3 raises."""
-        where = f"{doing} {self.where}/{name}"
-        try:
-            yield
-        except exceptions.ClientError as error:
-            code = _code(error)
-            if code == "NoSuchBucket":
-                raise FatalError(f"{where}: no such bucket; create it or correct FLOODGATE_CATALOGUE_STORE") from error
-            if code in _REFUSED:
-                raise FatalError(f"{where}: access refused ({code}); check the AWS credentials") from error
-            raise RetryableError(f"{where}: S3 refused for now ({code})") from error
-        except (exceptions.NoCredentialsError, exceptions.NoRegionError) as error:
-            raise FatalError(f"{where}: AWS is not configured: {error}") from error
-        except (exceptions.ReadTimeoutError, exceptions.ConnectTimeoutError) as error:
-            raise RetryableError(f"{where}: S3 did not answer in time") from error
-        except exceptions.BotoCoreError as error:
-            raise OutageError(f"{where}: S3 cannot be reached ({type(error).__name__})") from error
+    def _errors(self, doing: str, name: str) -> AbstractContextManager[None]:
+        return s3_errors(f"{doing} {self.where}/{name}", no_bucket="create it or correct FLOODGATE_CATALOGUE_STORE")
 
 
 def _content_type(name: str) -> str:
     if name.endswith(".json"):
         return "application/json"
     return "text/markdown; charset=utf-8" if name.endswith(".md") else "application/yaml"
-
-
-def _code(error: exceptions.ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))

@@ -6,14 +6,15 @@ import base64
 import json
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 import boto3
 from botocore import exceptions
 from botocore.config import Config
-from keyflow.errors import FatalError, OutageError, RetryableError
+from floodgate.s3 import MISSING, error_code, s3_errors
+from keyflow.errors import FatalError
 from pydantic import ValidationError
 
 from knowledge.domain.corpus import Corpus
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 _CURRENT: Final = "current.json"
 _MANIFEST: Final = "manifest.json"
 _VECTORS: Final = "vectors.jsonl"
-_MISSING: Final = frozenset({"NoSuchKey", "404"})
-_REFUSED: Final = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"})
 _DELETE_BATCH: Final = 1_000
 _FLOAT_BYTES: Final = 4
 
@@ -118,7 +117,7 @@ class S3Store:
                 answer = self._client.get_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")
                 return answer["Body"].read()
             except exceptions.ClientError as error:
-                if _code(error) in _MISSING:
+                if error_code(error) in MISSING:
                     return None
                 raise
 
@@ -142,25 +141,9 @@ class S3Store:
             self._made = self._make_client()
         return self._made
 
-    @contextmanager
-    def _errors(self, doing: str) -> Iterator[None]:
-        """Translate everything that boto3 raises."""
+    def _errors(self, doing: str) -> AbstractContextManager[None]:
         where = f"{doing} s3://{self._bucket}/{self._prefix}"
-        try:
-            yield
-        except exceptions.ClientError as error:
-            code = _code(error)
-            if code == "NoSuchBucket":
-                raise FatalError(f"{where}: no such bucket; create it or set FLOODGATE_S3_BUCKET") from error
-            if code in _REFUSED:
-                raise FatalError(f"{where}: access refused ({code}); check the AWS credentials") from error
-            raise RetryableError(f"{where}: S3 refused for now ({code})") from error
-        except (exceptions.NoCredentialsError, exceptions.NoRegionError) as error:
-            raise FatalError(f"{where}: AWS is not configured: {error}") from error
-        except (exceptions.ReadTimeoutError, exceptions.ConnectTimeoutError) as error:
-            raise RetryableError(f"{where}: S3 did not answer in time") from error
-        except exceptions.BotoCoreError as error:
-            raise OutageError(f"{where}: S3 cannot be reached ({type(error).__name__})") from error
+        return s3_errors(where, no_bucket="create it or set FLOODGATE_S3_BUCKET")
 
 
 def _files(corpus: Corpus, vectors: Vectors) -> Iterator[tuple[str, bytes]]:
@@ -192,7 +175,3 @@ def _unpack(packed: str) -> list[float]:
 
 def _content_type(name: str) -> str:
     return "application/x-ndjson" if name.endswith(".jsonl") else "application/json"
-
-
-def _code(error: exceptions.ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
