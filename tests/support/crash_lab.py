@@ -445,6 +445,8 @@ class Lab:
             if (records and offset <= records[-1]) or metadata:
                 found.append((place, offset, metadata))
         found += [key for key, entry in self.folded().items() if entry.effect is not None]
+        # A fenced producer's transaction hides what comes after it until the broker ends it.
+        found += [(place, "open") for place, log in self.broker.logs.items() if log.open]
         return found
 
     def settled(self) -> bool:

@@ -107,14 +107,14 @@ class Rebalancer(Generic[S]):
     def on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Restores the state of what came, and starts reading where the group stands."""
         try:
-            self._take_over(consumer, {(place.topic, place.partition) for place in partitions})
+            self._take_over(consumer, [(place.topic, place.partition) for place in partitions])
         except FatalError as error:
             self.failure = error
         except (KafkaException, ValueError) as error:
             self.failure = FatalError(f"taking partitions over failed: {error}")
 
-    def _take_over(self, consumer: Consumer, gained: set[Source]) -> None:
-        self._owned |= gained
+    def _take_over(self, consumer: Consumer, gained: list[Source]) -> None:
+        self._owned.update(gained)
         whole = {number for _, number in gained if all((topic, number) in self._owned for topic in self._topics)}
         places = self._committed(consumer, self._places(whole))
         fresh = self._fresh(places)
