@@ -27,7 +27,7 @@ def test_an_interaction_becomes_a_summary_and_a_feature_record(summarizer, archi
     assert summary.event_time == finished.ended_at
     assert (summary.language, summary.country) == ("en", "GB")
     assert "local model" in summary.model
-    assert summary.versions.prompt == "summarize@1"
+    assert summary.versions.prompt == "summarize@2"
     assert summary.usage.cost_usd > 0
     features = archive.features_of(finished)
     assert features["summary"] == summary.summary
@@ -77,7 +77,7 @@ def test_an_interaction_without_text_becomes_a_dead_letter_and_no_record(summari
     letter = archive.await_one("support.dead-letters", lambda d: d.key == str(empty.interaction_id).encode())
     assert (letter.service, letter.error_class) == ("summarizer", "poison")
     assert "nothing to summarize" in letter.reason
-    assert letter.versions["prompt"] == "summarize@1"
+    assert letter.versions["prompt"] == "summarize@2"
 
 
 def test_a_record_that_does_not_exist_is_named_with_the_reason(archive, summarizer):

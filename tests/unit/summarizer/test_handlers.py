@@ -26,7 +26,7 @@ async def test_an_interaction_becomes_one_feature_record(handler, model, record,
     assert (summary.language, summary.country, summary.contact_id) == ("en", "GB", "abc")
     assert (summary.model, summary.repaired) == ("local model (m)", False)
     assert (summary.usage.cache_read_tokens, summary.usage.cost_usd) == (1500, 0.00012)
-    assert (summary.versions.prompt, summary.versions.catalogue) == ("summarize@1", "0123456789ab")
+    assert (summary.versions.prompt, summary.versions.catalogue) == ("summarize@2", "0123456789ab")
 
 
 async def test_personal_data_never_reaches_the_model(handler, model, record, interaction, answer, tools):

@@ -9,10 +9,10 @@ from floodgate.events import Turn, TurnRole
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from summarizer.domain.extraction import output_model, plan, summarize_prompt
+from summarizer.domain.extraction import output_model, plan, summarize_prompt, words_of_the_house
 from summarizer.domain.features import content_hash, event_time_of
 from summarizer.domain.transcript import Line, Transcript, customer_text, neutralise, transcript_of
-from summarizer.domain.validation import check_features
+from summarizer.domain.validation import Expected, check_features
 
 ROLES = [TurnRole.CUSTOMER, TurnRole.AGENT, TurnRole.BOT, TurnRole.SYSTEM]
 TURNS = st.lists(st.builds(Turn, role=st.sampled_from(ROLES), text=st.text(max_size=300)), max_size=40)
@@ -50,8 +50,29 @@ def test_the_start_and_the_end_stay_when_the_middle_has_to_go():
     assert shown[-1] == "29"
     assert transcript.left_out > 0
     assert f"[{transcript.left_out} turns left out]" in transcript.rendered()
-    start, end = transcript.left_out_after, len(shown) - transcript.left_out_after
-    assert end >= start > 0
+    ((start, left_out),) = transcript.gaps
+    assert left_out == transcript.left_out
+    assert len(shown) - start >= start > 0
+
+
+def test_what_turned_the_case_stays_between_start_and_end():
+    texts = [f"turn {n} " + ("turning point " if n == 14 else "") + "word " * 20 for n in range(30)]
+    transcript = transcript_of(
+        _turns(*texts), language="en", country="GB", max_chars=MAX_CHARS, weight=lambda text: float("turning" in text)
+    )
+    shown = [line.text.split()[1] for line in transcript.lines]
+    assert (shown[0], shown[-1]) == ("0", "29")
+    assert "14" in shown
+    assert shown == sorted(shown, key=int)
+    assert len(transcript.gaps) == 2
+    assert transcript.rendered().count("turns left out") == 2
+
+
+def test_nothing_is_weighed_where_everything_fits():
+    def weigh(text: str) -> float:
+        raise AssertionError("asked although nothing has to go")
+
+    transcript_of(_turns("a", "b"), language="en", country=None, max_chars=MAX_CHARS, weight=weigh)
 
 
 def test_one_long_turn_loses_its_own_middle():
@@ -105,6 +126,8 @@ def test_the_prefix_is_byte_identical_and_only_the_interaction_varies(catalogue)
         {"summary": "x" * 201}, {"summary": " "}, {"sentiment": "unknown"}, {"sentiment": "mixed"},
         {"primary_topic": "weather"}, {"intent": "none"}, {"resolution_status": "closed"},
         {"urgency_score": 1.01}, {"urgency_score": -0.1}, {"csat_indicator": "high"},
+        {"urgency_score": "0.5"}, {"csat_indicator": True}, {"csat_indicator": float("nan")}, {"urgency_score": None},
+        {"summary": "The customer\u202e asked for tickets."}, {"summary": 5},
     ],
 )  # fmt: skip
 def test_what_breaks_the_schema_is_refused(catalogue, answer, changes):
@@ -127,7 +150,7 @@ SOURCE = _transcript(
 
 def _problem(catalogue, answer, languages, **changes):
     said = output_model(catalogue).model_validate(answer(**changes))
-    check_features(said, SOURCE, summary_language="en", country="GB", languages=languages)
+    check_features(said, Expected(SOURCE, "en", "GB", languages, words_of_the_house(catalogue)))
 
 
 @pytest.mark.parametrize(
@@ -138,6 +161,13 @@ def _problem(catalogue, answer, languages, **changes):
         ({"summary": "Write to anna@example.org about the tickets."}, "personal data"),
         ({"summary": "The customer can be called on 07700 900123 for 48213."}, "personal data"),
         ({"summary": "The order TK-99999 was sent again to the customer."}, "number"),
+        ({"summary": "The order KT-48213 was sent again to the customer."}, "number"),
+        ({"summary": "The customer asked for 2 tickets again."}, "number"),
+        ({"summary": "The customer asked for the tickets from Lisbon again."}, "name or date"),
+        ({"summary": "Tickets for 12 June never came and were sent again."}, "name or date"),
+        ({"summary": "The tickets never came; the agent sends them on Friday."}, "name or date"),
+        ({"summary": "The tickets never came. <b>Sent again</b> by the agent."}, "markup"),
+        ({"summary": "Tickets never came. It was handed over to a colleague."}, "resolved contradicts the summary"),
         ({"summary": "Tickets."}, "too short"),
         ({"summary": "De klant heeft de tickets niet gekregen en wacht."}, "not in the language"),
         ({"sentiment": "positive", "csat_indicator": 0.05}, "contradicts"),
@@ -156,7 +186,9 @@ def test_what_types_let_through_is_refused_with_a_reason(catalogue, answer, lang
     [
         "The customer asked for the tickets of order TK-48213; they were sent again.",
         "Tickets for 12-12-2026 at 59.90 never came and were sent again.".replace("12-12-2026", "12.12.2026"),
-        "The customer asked for 2 tickets again.",
+        "The customer asked for 1 order again.",
+        "Tickets for 12 December 2026 never came and were sent again.",
+        "A customer of Example Tickets paid €59.90; the Agent sent the tickets again.",
     ],
 )
 def test_what_the_transcript_says_may_be_said(catalogue, answer, languages, summary):

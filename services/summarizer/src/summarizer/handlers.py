@@ -11,11 +11,11 @@ from floodgate.events.times import from_ms
 from floodgate.telemetry import counter, get_logger, histogram
 from keyflow import Emit, Outcome, PoisonMessageError, Record, Tools
 
-from summarizer.domain.extraction import SummarizeInteraction, plan, summarize_prompt
+from summarizer.domain.extraction import SummarizeInteraction, plan, summarize_prompt, words_of_the_house
 from summarizer.domain.features import content_hash, feature_values, summary_of
 from summarizer.domain.state import InteractionState
 from summarizer.domain.transcript import customer_text, others_text, transcript_of
-from summarizer.domain.validation import LanguageCheck, check_features
+from summarizer.domain.validation import Expected, FeaturesRefusedError, TextChecks, check_features
 from summarizer.settings import AS_INTERACTION, SummarizerSettings
 
 log = get_logger(__name__)
@@ -30,12 +30,17 @@ _LANGUAGE_DIFFERS: Final = counter(
     "Records where the model saw another language.",
     ("language",),
 )
+_REFUSED: Final = counter("floodgate_summarizer_refused_total", "Answers that were refused, by reason.", ("reason",))
 _SECONDS: Final = histogram("floodgate_summarizer_model_seconds", "Time in model calls for one interaction.")
 _STORED: Final = counter("floodgate_summarizer_stored_total", "Feature records put into the feature store.")
 
 
-class Languages(LanguageCheck, Protocol):
-    """Tells a text's language."""
+class Languages(TextChecks, Protocol):
+    """Tells a text's language, and what its words say of how a conversation went."""
+
+    def weight(self, text: str) -> float:
+        """How much a turn changes the case; 0 for one that changes nothing."""
+        ...
 
     def identify(self, text: str, declared: str | None, others: str = "") -> str:
         """ISO 639-1 code of a served language.
@@ -84,6 +89,7 @@ class SummarizerHandler:
         self._languages = languages
         self._settings = settings
         self._prompt = summarize_prompt(catalogue)
+        self._known_words = words_of_the_house(catalogue)
         self.versions = Versions(
             service=service_version,
             catalogue=catalogue.version,
@@ -124,16 +130,17 @@ class SummarizerHandler:
             language=language,
             country=interaction.country,
             max_chars=self._settings.max_transcript_chars,
+            weight=self._languages.weight,
         )
+        expected = Expected(transcript, summary_language, interaction.country, self._languages, self._known_words)
 
         def check(answer: SummarizeInteraction) -> None:
-            check_features(
-                answer,
-                transcript,
-                summary_language=summary_language,
-                country=interaction.country,
-                languages=self._languages,
-            )
+            try:
+                check_features(answer, expected)
+            except FeaturesRefusedError as refused:
+                for problem in refused.problems:
+                    _REFUSED.labels(problem.kind).inc()
+                raise
 
         request = plan(
             self._prompt,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, Literal
 
@@ -10,8 +12,17 @@ from floodgate.catalogue import Catalogue
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from summarizer.domain.transcript import Transcript
+from summarizer.domain.vocabulary import folded
 
 MAX_SUMMARY_CHARS: Final = 200
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
+
+
+def _plain(value: str) -> str:
+    """One line; what nobody can see has no place in a feature."""
+    if any(unicodedata.category(character) in _HIDDEN for character in value if character not in "\n\t\r"):
+        raise ValueError("contains characters that cannot be seen; write plain text")
+    return " ".join(value.split())
 
 
 class SummarizeInteraction(BaseModel):
@@ -19,13 +30,14 @@ class SummarizeInteraction(BaseModel):
 
     model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
 
-    summary: str = Field(min_length=1, max_length=MAX_SUMMARY_CHARS)
+    summary: Annotated[str, AfterValidator(_plain), Field(min_length=1, max_length=MAX_SUMMARY_CHARS)]
     sentiment: Literal["positive", "neutral", "negative"]
     primary_topic: str
     intent: str
     resolution_status: Literal["resolved", "escalated", "pending"]
-    urgency_score: float = Field(ge=0, le=1)
-    csat_indicator: float = Field(ge=0, le=1)
+    # Strict: a text, true or a value that is no number is the model's mistake, not ours to read kindly.
+    urgency_score: float = Field(ge=0, le=1, strict=True, allow_inf_nan=False)
+    csat_indicator: float = Field(ge=0, le=1, strict=True, allow_inf_nan=False)
     language: str = Field(default="", json_schema_extra={"maxLength": 2})
 
 
@@ -45,6 +57,13 @@ def summarize_prompt(catalogue: Catalogue) -> Prompt[SummarizeInteraction]:
         FatalError: The prompt file is missing or malformed.
     """
     return load_prompt("summarizer.prompts", "summarize.md", output_model(catalogue), company=catalogue.company)
+
+
+def words_of_the_house(catalogue: Catalogue) -> frozenset[str]:
+    """Folded words that a summary may use without support: the company and what the catalogue calls its things."""
+    texts = [catalogue.company, *catalogue.topics, *catalogue.intents]
+    texts += [title for category in catalogue.categories for title in category.title.values()]
+    return frozenset(word for text in texts for word in re.findall(r"[^\W\d_]+", folded(text)))
 
 
 def plan(

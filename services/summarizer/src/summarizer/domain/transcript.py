@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from floodgate.events import Turn, TurnRole
 from floodgate.privacy import PLACEHOLDER, redact
 
-_START_SHARE: Final = 0.4
+from summarizer.domain.facts import SourceFacts
+
+# Of the window, where not everything fits: what was wanted, how it ended, and between them what turned the case.
+_START_SHARE: Final = 0.35
+_TURNING_SHARE: Final = 0.25
 _TURN_SHARE: Final = 0.25
 _CUT_MARK: Final = " […] "
 _ANGLE: Final = re.compile(rf"{PLACEHOLDER.pattern}|[<>]")
@@ -28,30 +33,44 @@ class Line:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Transcript:
     """What is shown of an interaction.
 
     Attributes:
         lines: The turns with text, those kept.
-        left_out: How many turns in the middle are not shown.
-        left_out_after: After how many of `lines` the gap is.
+        gaps: After how many of `lines` how many turns are not shown.
+        withheld: Values that placeholders stand for. Personal data: never log it.
     """
 
     lines: tuple[Line, ...]
-    left_out: int = 0
-    left_out_after: int = 0
+    gaps: tuple[tuple[int, int], ...] = ()
+    withheld: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @property
+    def left_out(self) -> int:
+        """How many turns are not shown."""
+        return sum(count for _, count in self.gaps)
 
     @property
     def text(self) -> str:
         """All that is shown, for checks against it."""
         return "\n".join(line.text for line in self.lines)
 
+    @cached_property
+    def facts(self) -> SourceFacts:
+        """What a summary may repeat."""
+        return SourceFacts.of(self.text)
+
+    def withholds(self, text: str) -> bool:
+        """Whether a text says what a placeholder stands for."""
+        return any(re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) for value in self.withheld if value in text)
+
     def rendered(self) -> str:
         """The turns with their tags."""
         parts = [f'<turn role="{line.role.value}">{neutralise(line.text)}</turn>' for line in self.lines]
-        if self.left_out:
-            parts.insert(self.left_out_after, f'<turn role="system">[{self.left_out} turns left out]</turn>')
+        for after, count in reversed(self.gaps):
+            parts.insert(after, f'<turn role="system">[{count} turns left out]</turn>')
         return "\n".join(parts)
 
 
@@ -66,11 +85,26 @@ def others_text(turns: Sequence[Turn]) -> str:
     return "\n".join(visible(turn.text) for turn in turns if turn.role in (TurnRole.AGENT, TurnRole.BOT))
 
 
-def transcript_of(turns: Sequence[Turn], *, language: str, country: str | None, max_chars: int) -> Transcript:
+def transcript_of(
+    turns: Sequence[Turn],
+    *,
+    language: str,
+    country: str | None,
+    max_chars: int,
+    weight: Callable[[str], float] = lambda text: 0.0,
+) -> Transcript:
     """Redacted turns, the same value under the same placeholder throughout, cut to the window.
 
-    The start says what was wanted and the end how it ended, so both stay: two fifths of the window from the start,
-    the rest from the end. A single turn takes at most a quarter of it and loses its own middle.
+    The start says what was wanted and the end how it ended, so both stay; a quarter of the window is for the turning
+    points between them. A single turn takes at most a quarter of the window and loses its own middle.
+
+    Args:
+        turns: Of the interaction.
+        language: Of the interaction, for numbers that are written without their country.
+        country: For the same.
+        max_chars: The window.
+        weight: How much a turn changes the case: a hand-over, a promise, a refusal, a change of mood. Only asked
+            where something has to go.
     """
     placeholders: dict[str, str] = {}
     lines: list[Line] = []
@@ -79,7 +113,8 @@ def transcript_of(turns: Sequence[Turn], *, language: str, country: str | None, 
         placeholders.update(redacted.placeholders)
         if redacted.text.strip():
             lines.append(Line(turn.role, _cut_middle(redacted.text.strip(), max(int(max_chars * _TURN_SHARE), 1))))
-    return _fit(lines, max_chars)
+    shown, gaps = _fit(lines, max_chars, weight)
+    return Transcript(shown, gaps, frozenset(value for value in placeholders.values() if len(value) > 2))
 
 
 def visible(text: str) -> str:
@@ -95,14 +130,53 @@ def neutralise(text: str) -> str:
     return _ANGLE.sub(lambda found: _ENTITIES.get(found[0], found[0]), text)
 
 
-def _fit(lines: list[Line], max_chars: int) -> Transcript:
+def _fit(
+    lines: list[Line], max_chars: int, weight: Callable[[str], float]
+) -> tuple[tuple[Line, ...], tuple[tuple[int, int], ...]]:
     if sum(len(line.text) for line in lines) <= max_chars:
-        return Transcript(tuple(lines))
+        return tuple(lines), ()
     start = _taken(lines, int(max_chars * _START_SHARE))
     room = max_chars - sum(len(line.text) for line in lines[:start])
-    end = min(_taken(lines[:start:-1] if start else lines[::-1], room), len(lines) - start)
-    tail = lines[len(lines) - end :]
-    return Transcript((*lines[:start], *tail), left_out=len(lines) - start - end, left_out_after=start)
+    kept = set(range(start))
+    between = range(start, len(lines))
+    kept |= _turning_points(lines, between, int(max_chars * _TURNING_SHARE), weight)
+    room = max_chars - sum(len(lines[number].text) for number in kept)
+    for number in reversed(between):
+        if number in kept:
+            continue
+        room -= len(lines[number].text)
+        if room < 0:
+            break
+        kept.add(number)
+    return _shown(lines, kept)
+
+
+def _turning_points(lines: list[Line], between: range, room: int, weight: Callable[[str], float]) -> set[int]:
+    """The heaviest turns that fit; of two as heavy the later one, which may have undone the other."""
+    weights = {number: weight(lines[number].text) for number in between}
+    kept: set[int] = set()
+    for number in sorted(between, key=lambda n: (-weights[n], -n)):
+        if weights[number] <= 0:
+            break
+        if len(lines[number].text) <= room:
+            kept.add(number)
+            room -= len(lines[number].text)
+    return kept
+
+
+def _shown(lines: list[Line], kept: set[int]) -> tuple[tuple[Line, ...], tuple[tuple[int, int], ...]]:
+    shown: list[Line] = []
+    gaps: list[tuple[int, int]] = []
+    missing = 0
+    for number, line in enumerate(lines):
+        if number not in kept:
+            missing += 1
+            continue
+        if missing:
+            gaps.append((len(shown), missing))
+            missing = 0
+        shown.append(line)
+    return tuple(shown), (*gaps, *([(len(shown), missing)] if missing else []))
 
 
 def _taken(lines: Sequence[Line], room: int) -> int:

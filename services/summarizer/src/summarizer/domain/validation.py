@@ -3,85 +3,145 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from floodgate.privacy import contains_personal_data, placeholders_in
 
 from summarizer.domain.extraction import SummarizeInteraction
+from summarizer.domain.facts import unsupported_facts
 from summarizer.domain.transcript import Transcript
 
 MIN_SUMMARY_CHARS: Final = 15
+MIN_TELLING_CHARS: Final = 40
+MIN_TELLING_WORDS: Final = 6
 _SHORT_TRANSCRIPT_CHARS: Final = 60
+_TELLING_TRANSCRIPT_CHARS: Final = 300
 _UNHAPPY_CSAT: Final = 0.1
 _HAPPY_CSAT: Final = 0.9
-_NUMBER: Final = re.compile(r"\d(?:[\d.,:\u00a0]*\d)?")
-_SEPARATORS: Final = re.compile(r"[.,:\u00a0]")
+_MOST_NAMED: Final = 5
 _BRACKETED: Final = re.compile(
     r"[\[<{](?:name|email|e-mail|phone|iban|card|national_id|redacted)[^\]>}]{0,12}[\]>}]", re.I
 )
+_MARKUP: Final = re.compile(r"</?\w+[^>]*>|```|\{\"")
 
 
-class LanguageCheck(Protocol):
-    """Tells whether a text is in a language."""
+class TextChecks(Protocol):
+    """What a text's language and words tell, beside the domain's own rules."""
 
     def is_other(self, text: str, language: str) -> bool:
         """True only when the text is surely in another language; short texts never are."""
         ...
 
+    def ending(self, text: str, language: str) -> str | None:
+        """`resolved` or `escalated` where a summary plainly ends so; None where it leaves that open."""
+        ...
 
-def check_features(
-    answer: SummarizeInteraction,
-    transcript: Transcript,
-    *,
-    summary_language: str,
-    country: str | None,
-    languages: LanguageCheck,
-) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason to refuse.
+
+    Attributes:
+        kind: privacy, fact, length, language, contradiction or form.
+        message: What the model is shown; it holds nothing that the customer wrote.
+    """
+
+    kind: str
+    message: str
+
+
+class FeaturesRefusedError(ValueError):
+    """An answer that types let through and its content does not."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What an answer is held against.
+
+    Attributes:
+        known_words: Folded words that need no support in the transcript.
+    """
+
+    transcript: Transcript
+    summary_language: str
+    country: str | None
+    checks: TextChecks
+    known_words: Collection[str] = frozenset()
+
+
+def check_features(answer: SummarizeInteraction, expected: Expected) -> None:
     """Refuses an answer that types let through.
 
     Raises:
-        ValueError: What is wrong, in a line that the model is shown. It never quotes the summary.
+        FeaturesRefusedError: Everything that is wrong, in a line that the model is shown.
     """
-    problems = [
-        *_privacy_problems(answer.summary, summary_language, country),
-        *_content_problems(answer.summary, transcript),
-        *_contradictions(answer),
-    ]
-    if languages.is_other(answer.summary, summary_language):
-        problems.append(f"summary: is not in the language {summary_language}; write it in {summary_language}")
+    problems = tuple(problems_of(answer, expected))
     if problems:
-        raise ValueError("; ".join(problems))
+        raise FeaturesRefusedError(problems)
 
 
-def _privacy_problems(summary: str, language: str, country: str | None) -> list[str]:
-    problems = []
+def problems_of(answer: SummarizeInteraction, expected: Expected) -> Iterator[Problem]:
+    """Everything that is wrong, most serious first."""
+    private = tuple(_privacy(answer.summary, expected))
+    yield from private
+    # What is invented may be quoted, unless it may also be somebody's.
+    yield from _facts(answer.summary, expected, quoted=not private)
+    yield from _form(answer.summary, expected)
+    yield from _contradictions(answer, expected)
+
+
+def _privacy(summary: str, expected: Expected) -> Iterator[Problem]:
     if placeholders_in(summary) or _BRACKETED.search(summary):
-        problems.append(
-            'summary: contains a placeholder such as <EMAIL_1>; write "the customer" or "the order" instead'
+        yield Problem(
+            "privacy", 'summary: contains a placeholder such as <EMAIL_1>; write "the customer" or "the order" instead'
         )
-    kinds = contains_personal_data(summary, language=language, country=country)
+    kinds = contains_personal_data(summary, language=expected.summary_language, country=expected.country)
+    if not kinds and expected.transcript.withholds(summary):
+        kinds = ("name or address",)
     if kinds:
-        problems.append(f"summary: contains personal data ({', '.join(kinds)}); leave it out")
-    return problems
+        yield Problem("privacy", f"summary: contains personal data ({', '.join(kinds)}); leave it out")
 
 
-def _content_problems(summary: str, transcript: Transcript) -> list[str]:
-    problems = []
-    source = transcript.text
-    if len(summary) < MIN_SUMMARY_CHARS and len(source) > _SHORT_TRANSCRIPT_CHARS:
-        problems.append("summary: is too short to be of use; say what was wanted and how it ended")
-    known = {_SEPARATORS.sub("", number) for number in _NUMBER.findall(source)}
-    # One digit may be a word of the transcript ("two tickets"); longer numbers must stand there.
-    invented = [n for n in _NUMBER.findall(summary) if len(_SEPARATORS.sub("", n)) > 1]
-    if any(_SEPARATORS.sub("", number) not in known for number in invented):
-        problems.append("summary: contains a number that the transcript does not; use only what it says")
-    return problems
+def _facts(summary: str, expected: Expected, *, quoted: bool) -> Iterator[Problem]:
+    invented = unsupported_facts(
+        summary, expected.transcript.facts, language=expected.summary_language, known_words=expected.known_words
+    )
+    if not invented:
+        return
+    shown = " (" + ", ".join(f'"{fact}"' for fact in invented[:_MOST_NAMED]) + ")" if quoted else ""
+    kind = "number" if any(character.isdigit() for character in invented[0]) else "name or date"
+    yield Problem("fact", f"summary: contains a {kind} that is not in the transcript{shown}; use only what it says")
 
 
-def _contradictions(answer: SummarizeInteraction) -> list[str]:
-    problems = []
+def _form(summary: str, expected: Expected) -> Iterator[Problem]:
+    source = len(expected.transcript.text)
+    is_short = len(summary) < MIN_SUMMARY_CHARS and source > _SHORT_TRANSCRIPT_CHARS
+    is_terse = len(summary) < MIN_TELLING_CHARS or len(summary.split()) < MIN_TELLING_WORDS
+    if is_short or (is_terse and source > _TELLING_TRANSCRIPT_CHARS):
+        yield Problem("length", "summary: is too short to be of use; say what was wanted and how it ended")
+    if _MARKUP.search(summary) and not placeholders_in(summary):
+        yield Problem("form", "summary: contains markup; write one or two plain sentences")
+    language = expected.summary_language
+    if expected.checks.is_other(summary, language):
+        yield Problem("language", f"summary: is not in the language {language}; write it in {language}")
+
+
+def _contradictions(answer: SummarizeInteraction, expected: Expected) -> Iterator[Problem]:
     if answer.sentiment == "positive" and answer.csat_indicator < _UNHAPPY_CSAT:
-        problems.append("csat_indicator: contradicts the positive sentiment; make them agree")
+        yield Problem("contradiction", "csat_indicator: contradicts the positive sentiment; make them agree")
     if answer.sentiment == "negative" and answer.csat_indicator > _HAPPY_CSAT:
-        problems.append("csat_indicator: contradicts the negative sentiment; make them agree")
-    return problems
+        yield Problem("contradiction", "csat_indicator: contradicts the negative sentiment; make them agree")
+    ending = expected.checks.ending(answer.summary, expected.summary_language)
+    # "pending" goes with either: a step may be done, or handed over, while the case itself stays open.
+    if ending is not None and answer.resolution_status not in {ending, "pending"}:
+        yield Problem(
+            "contradiction",
+            f"resolution_status: {answer.resolution_status} contradicts the summary, which says {ending}; "
+            "make them agree",
+        )
