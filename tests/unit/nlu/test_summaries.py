@@ -8,7 +8,9 @@ import yaml
 from floodgate_nlu.dialogue import Turn, resolution_of
 from floodgate_nlu.interactions import report, summarise
 from floodgate_nlu.language import SERVED
+from floodgate_nlu.repair import repaired
 from floodgate_nlu.summaries import template
+from floodgate_nlu.types import ChatMessage, ModelCall, ToolSpec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -128,3 +130,13 @@ def test_how_a_conversation_ends_is_read_off_its_last_turns() -> None:
 
 def test_endings_never_tuned_on_are_read_right() -> None:
     assert _right(_endings("held_out.yaml")) >= 0.8
+
+
+def test_a_repair_makes_the_ending_agree_with_the_summary() -> None:
+    schema = {"type": "object", "properties": {"resolution_status": {"enum": ["resolved", "escalated", "pending"]}}}
+    note = "resolution_status: resolved contradicts the summary, which says escalated; make them agree"
+    turns = (ChatMessage("user", "<transcript/>"), ChatMessage("assistant", "{}"), ChatMessage("user", note))
+    call = ModelCall("", turns, ToolSpec("t", "", schema), 100)
+    assert repaired({"resolution_status": "resolved"}, call, ToolSpec("t", "", schema)) == {
+        "resolution_status": "escalated"
+    }

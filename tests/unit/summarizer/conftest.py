@@ -81,9 +81,6 @@ class FakeLanguages:
     def is_other(self, text: str, language: str) -> bool:
         return language == "en" and "tickets niet" in text
 
-    def ending(self, text: str, language: str) -> str | None:
-        return "escalated" if text.endswith("handed over to a colleague.") else None
-
     def weight(self, text: str) -> float:
         return float("turning" in text)
 

@@ -20,8 +20,6 @@ _WORKS: Final = "works"
 RESOLVED: Final = "resolved"
 ESCALATED: Final = "escalated"
 PENDING: Final = "pending"
-# Cues that say how a case ended, where they stand alone.
-ENDINGS: Final = {_SOLVED: RESOLVED, ESCALATED: ESCALATED}
 
 
 @dataclass(frozen=True, slots=True)

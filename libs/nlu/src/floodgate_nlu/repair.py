@@ -26,7 +26,7 @@ def repaired(filled: Mapping[str, Any], call: ModelCall, tool: ToolSpec) -> dict
 def _fitted(name: str, value: Any, spec: schema.Schema, note: str | None) -> Any:
     if isinstance(value, str):
         if note and name in note:
-            value = _corrected(value, note)
+            value = _named_instead(name, spec, note) or _corrected(value, note)
         return value if schema.enum_values(spec) else schema.fit_string(value, spec)
     if isinstance(value, float | int) and not isinstance(value, bool):
         return schema.fit_number(value, spec)
@@ -35,6 +35,12 @@ def _fitted(name: str, value: Any, spec: schema.Schema, note: str | None) -> Any
             value = [item for item in value if not isinstance(item, str) or item not in note]
         return schema.fit_list(value, spec)
     return value
+
+
+def _named_instead(name: str, spec: schema.Schema, note: str) -> str | None:
+    """The value of a closed set with which the note says that another part of the answer goes."""
+    said = re.search(rf"\b{re.escape(name)}: [^;]*\bwhich says (\w+)", note)
+    return said[1] if said and said[1] in schema.enum_values(spec) else None
 
 
 def _corrected(value: str, note: str) -> str:

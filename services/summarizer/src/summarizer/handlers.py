@@ -15,7 +15,7 @@ from summarizer.domain.extraction import SummarizeInteraction, plan, summarize_p
 from summarizer.domain.features import content_hash, feature_values, summary_of
 from summarizer.domain.state import InteractionState
 from summarizer.domain.transcript import customer_text, others_text, transcript_of
-from summarizer.domain.validation import Expected, FeaturesRefusedError, TextChecks, check_features
+from summarizer.domain.validation import Expected, FeaturesRefusedError, LanguageCheck, check_features
 from summarizer.settings import AS_INTERACTION, SummarizerSettings
 
 log = get_logger(__name__)
@@ -35,7 +35,7 @@ _SECONDS: Final = histogram("floodgate_summarizer_model_seconds", "Time in model
 _STORED: Final = counter("floodgate_summarizer_stored_total", "Feature records put into the feature store.")
 
 
-class Languages(TextChecks, Protocol):
+class Languages(LanguageCheck, Protocol):
     """Tells a text's language, and what its words say of how a conversation went."""
 
     def weight(self, text: str) -> float:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from floodgate_nlu.dialogue import ENDINGS, cues
+from floodgate_nlu.dialogue import cues
 from floodgate_nlu.language import identify_conversation, language_scores
 from floodgate_nlu.sentiment import polarity
 from floodgate_nlu.served import ServedLanguages
-from floodgate_nlu.text import sentences
 
 _MIN_WORDS: Final = 6
 # Scores are confidences of 0 to 1 plus function words; by less than this a summary full of names can be misread.
@@ -31,13 +30,6 @@ class NluLanguages(ServedLanguages):
         if language not in scores:
             return False
         return max(scores.values()) - scores[language] > _SURE_MARGIN
-
-    def ending(self, text: str, language: str) -> str | None:
-        """What the last sentence says of the outcome; None where it says nothing, or more than one thing."""
-        spoken = sentences(text)
-        found = cues(spoken[-1], language) if spoken else {}
-        said = [ENDINGS[cue] for cue in found if cue in ENDINGS]
-        return said[0] if len(said) == 1 and len(found) == 1 else None
 
     def weight(self, text: str) -> float:
         """How much a turn changes the case: what it says of the outcome, and how strongly it feels."""

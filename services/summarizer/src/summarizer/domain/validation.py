@@ -12,6 +12,7 @@ from floodgate.privacy import contains_personal_data, placeholders_in
 from summarizer.domain.extraction import SummarizeInteraction
 from summarizer.domain.facts import unsupported_facts
 from summarizer.domain.transcript import Transcript
+from summarizer.domain.vocabulary import said_ending
 
 MIN_SUMMARY_CHARS: Final = 15
 MIN_TELLING_CHARS: Final = 40
@@ -27,15 +28,11 @@ _BRACKETED: Final = re.compile(
 _MARKUP: Final = re.compile(r"</?\w+[^>]*>|```|\{\"")
 
 
-class TextChecks(Protocol):
-    """What a text's language and words tell, beside the domain's own rules."""
+class LanguageCheck(Protocol):
+    """Tells whether a text is in a language."""
 
     def is_other(self, text: str, language: str) -> bool:
         """True only when the text is surely in another language; short texts never are."""
-        ...
-
-    def ending(self, text: str, language: str) -> str | None:
-        """`resolved` or `escalated` where a summary plainly ends so; None where it leaves that open."""
         ...
 
 
@@ -71,7 +68,7 @@ class Expected:
     transcript: Transcript
     summary_language: str
     country: str | None
-    checks: TextChecks
+    languages: LanguageCheck
     known_words: Collection[str] = frozenset()
 
 
@@ -93,7 +90,7 @@ def problems_of(answer: SummarizeInteraction, expected: Expected) -> Iterator[Pr
     # What is invented may be quoted, unless it may also be somebody's.
     yield from _facts(answer.summary, expected, quoted=not private)
     yield from _form(answer.summary, expected)
-    yield from _contradictions(answer, expected)
+    yield from _contradictions(answer)
 
 
 def _privacy(summary: str, expected: Expected) -> Iterator[Problem]:
@@ -128,16 +125,16 @@ def _form(summary: str, expected: Expected) -> Iterator[Problem]:
     if _MARKUP.search(summary) and not placeholders_in(summary):
         yield Problem("form", "summary: contains markup; write one or two plain sentences")
     language = expected.summary_language
-    if expected.checks.is_other(summary, language):
+    if expected.languages.is_other(summary, language):
         yield Problem("language", f"summary: is not in the language {language}; write it in {language}")
 
 
-def _contradictions(answer: SummarizeInteraction, expected: Expected) -> Iterator[Problem]:
+def _contradictions(answer: SummarizeInteraction) -> Iterator[Problem]:
     if answer.sentiment == "positive" and answer.csat_indicator < _UNHAPPY_CSAT:
         yield Problem("contradiction", "csat_indicator: contradicts the positive sentiment; make them agree")
     if answer.sentiment == "negative" and answer.csat_indicator > _HAPPY_CSAT:
         yield Problem("contradiction", "csat_indicator: contradicts the negative sentiment; make them agree")
-    ending = expected.checks.ending(answer.summary, expected.summary_language)
+    ending = said_ending(answer.summary)
     # "pending" goes with either: a step may be done, or handed over, while the case itself stays open.
     if ending is not None and answer.resolution_status not in {ending, "pending"}:
         yield Problem(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -68,3 +69,27 @@ def _table(words: dict[int, str]) -> dict[str, int]:
 NUMBER_WORDS: Final = _table(_NUMBERS)
 MONTHS: Final = _table(_MONTHS)
 WEEKDAYS: Final = _table(_WEEKDAYS)
+
+
+# How a summary says that a case was handed over, or solved; folded. A solved one with a "not" beside it says nothing.
+_ESCALATED: Final = re.compile(
+    r"\b(?:escalat|eskal|escalad|escalon|(?:handed|passed) (?:it |the case )?(?:over |on )?to a?|transferred to|"
+    r"forwarded to|overgedragen aan|doorgezet naar|doorgestuurd naar|ubergeben an|weitergeleitet an|transmis(?:e)? a |"
+    r"transfere|derivad|traslad|transferid|encaminhad|trasferit|passato (?:il caso )?a|inoltrat|przekaza|"
+    r"lamnades over|overlamna|vidarebefordra|predan|predal|postoupen)"
+)
+_RESOLVED: Final = re.compile(
+    r"\b(?:resolved|solved|fixed|opgelost|gelost|geklart|resolu|resuelt|solucionad|risolt|resolvid|rozwiaza|losts?|vyresen)\b"
+)
+_NEGATED: Final = re.compile(r"\b(?:not|un|never|niet|nicht|non|pas|no|nao|nie|inte|ne|still|to be)\W+(?:\w+\W+){0,2}$")
+
+
+def said_ending(summary: str) -> str | None:
+    """`escalated` or `resolved` where a summary says so in plain words; None where it says neither, or both."""
+    plain = folded(summary)
+    escalated = _ESCALATED.search(plain) is not None
+    solved = _RESOLVED.search(plain)
+    resolved = solved is not None and _NEGATED.search(plain[: solved.start()]) is None
+    if escalated == resolved:
+        return None
+    return "escalated" if escalated else "resolved"
