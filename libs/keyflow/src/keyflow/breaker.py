@@ -75,10 +75,6 @@ class CircuitBreaker:
 
     def succeeded(self, now: float) -> None:
         """A call ended well."""
-        slices = self._slices
-        if self._probe_at is None and slices and now < slices[-1][0]:
-            slices[-1][1] += 1
-            return
         if self._probe_at is not None:
             self._close()
         self._note(now, failed=False)
