@@ -13,7 +13,7 @@ from keyflow.errors import FatalError, PoisonMessageError, RetryableError
 from keyflow.parking import PARKED, Parked, Turn, joined, number_in, released, reopened, turn, with_number
 from keyflow.table import Entry, Table, encode_entry
 from keyflow.types import KEEP, Emit, FailedRecord, Outcome, Processor, Record
-from keyflow.work import FRAME_BYTES, Finished, Item, Write
+from keyflow.work import Finished, Item, Write
 
 log = logging.getLogger(__name__)
 S = TypeVar("S")
@@ -202,11 +202,7 @@ class Outcomes(Generic[S]):
             raise
         except Exception as error:
             raise PoisonMessageError(f"output for {topic} breaks its schema: {type(error).__name__}") from error
-        key = emit.key.encode()
-        write = Write(topic, key, value, headers)
-        if not headers and value is not None and len(key) + len(value) + FRAME_BYTES <= self._max_message_bytes:
-            return write  # the same as below, for nearly all
-        return self._checked(write, "output for")
+        return self._checked(Write(topic, emit.key.encode(), value, headers), "output for")
 
     def _write_state(
         self, item: Item, outcome: Outcome[S], table: Table[S], writes: list[Write], parked: Parked | None
