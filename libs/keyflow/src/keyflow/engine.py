@@ -78,7 +78,6 @@ class Engine(Generic[S]):
         self._accepting = True
         self._failed: BaseException | None = None
         self._stopping = asyncio.Event()
-        self._paused: set[int] = set()
         self._room_at = time.monotonic()
         breaker = CircuitBreaker()
         self._runner = RecordRunner(processor, config.max_message_bytes, clock_ms, Backoff(), breaker=breaker)
@@ -127,9 +126,8 @@ class Engine(Generic[S]):
             else:
                 return
 
-    async def _kafka(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        call = (lambda: function(*args, **kwargs)) if kwargs else function
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *(() if kwargs else args))
+    async def _kafka(self, function: Callable[..., Any], *args: Any) -> Any:
+        return await self._loop.run_in_executor(self._thread, function, *args)
 
     async def _turn(self) -> None:
         room = await self._room()
@@ -164,9 +162,6 @@ class Engine(Generic[S]):
         for assignment in polled.assigned:
             self._assignments[assignment.partition] = assignment
             self._queue_pending(assignment)
-        if polled.revoked or polled.assigned:
-            # What comes is not paused, whatever it was before.
-            self._paused -= {changed.partition for changed in [*polled.revoked, *polled.assigned]}
         add = self._scheduler.add
         for item in polled.items:
             assignment, offset = item.assignment, item.offset
@@ -200,7 +195,7 @@ class Engine(Generic[S]):
         self.status.buffered = sum(assignment.buffered for assignment in self._assignments.values())
         self.status.assigned = sum(len(assignment.trackers) for assignment in self._assignments.values())
         self.status.in_flight = len(self._workers)
-        self.status.paused = len(self._paused)
+        self.status.paused = len(self._io.paused)
         tables = [assignment.table for assignment in self._assignments.values() if assignment.table is not None]
         self.status.parked = sum(table.parked_keys for table in tables)
 
@@ -385,10 +380,8 @@ class Engine(Generic[S]):
             # Without room nothing is fetched; but a rebalance is served by polling only, so poll with all paused.
             full = set(self._assignments)
             room = 1
-        for changed, on in ((full - self._paused, True), (self._paused - full, False)):
-            if changed:
-                await self._kafka(self._io.pause, changed, on=on)
-        self._paused = full
+        if full != self._io.paused:
+            await self._kafka(self._io.pause, full)
         return room
 
     async def _drain(self) -> None:
@@ -398,7 +391,7 @@ class Engine(Generic[S]):
             assignment.closing = True
         self._give_up_waiting()
         deadline = time.monotonic() + self._config.stop_deadline_seconds
-        await self._kafka(self._io.pause, list(self._assignments), on=True)
+        await self._kafka(self._io.pause, set(self._assignments))
         while (self._workers or len(self._outbox)) and time.monotonic() < deadline:
             if self._workers:
                 await asyncio.wait(self._workers, timeout=0.01)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
@@ -23,7 +23,7 @@ from keyflow.outbox import Outbox
 from keyflow.rebalance import Rebalancer, Workers
 from keyflow.transaction import Transactions
 from keyflow.types import Headers, Processor
-from keyflow.work import Assignment, Item, Source
+from keyflow.work import Assignment, Item, Source, text_of
 
 log = logging.getLogger(__name__)
 S = TypeVar("S")
@@ -53,6 +53,9 @@ class KafkaIO(Generic[S]):
     Args:
         workers: Those who handle records.
         committed: Told of commits that were written while partitions came or went, in the Kafka thread.
+
+    Attributes:
+        paused: Partitions from which the engine wants nothing for now.
     """
 
     def __init__(
@@ -76,8 +79,8 @@ class KafkaIO(Generic[S]):
         self._bounds: Bounds | None = None
         self._follower: Follower | None = None
         self._followed = frozenset(processor.followed)
-        # Partitions that the engine paused, and those in which many records wait for a followed topic.
-        self._full: set[int] = set()
+        self.paused: Set[int] = frozenset()
+        # Partitions in which many records wait for a followed topic.
         self._crowded: set[int] = set()
         strange = self._followed.difference(processor.inputs)
         if strange:
@@ -146,6 +149,8 @@ class KafkaIO(Generic[S]):
             raise self._rebalancer.failure
         self._rebalancer.tell_incomplete()
         polled = Polled(*self._rebalancer.changes())
+        # What comes is not paused, whatever it was before.
+        self.paused -= {changed.partition for changed in (*polled.revoked, *polled.assigned)}
         if first is not None:
             messages.insert(0, first)
         polled.items = self._accepted(messages)
@@ -156,7 +161,6 @@ class KafkaIO(Generic[S]):
     def _follow(self, polled: Polled[S], follower: Follower) -> None:
         gone = {assignment.partition for assignment in polled.revoked}
         follower.forget(gone)
-        self._full -= gone
         for assignment in polled.assigned:
             follower.assigned({(topic, assignment.partition): t.start for topic, t in assignment.trackers.items()})
         before = self._crowded - gone
@@ -206,18 +210,18 @@ class KafkaIO(Generic[S]):
             source,
             message.offset(),
             topic,
-            _as_text(key),
+            text_of(key),
             key,
             value,
             headers or (),
             message.timestamp()[1],
         )
 
-    def pause(self, partitions: Iterable[int], *, on: bool) -> None:
-        """Stops fetching from partitions, or goes on."""
-        wanted = set(partitions)
-        self._full = self._full | wanted if on else self._full - wanted
-        self._switch(wanted)
+    def pause(self, partitions: Set[int]) -> None:
+        """Fetches from all partitions but these."""
+        changed = self.paused ^ partitions
+        self.paused = partitions
+        self._switch(changed)
 
     def _switch(self, partitions: Iterable[int]) -> None:
         """Pauses or resumes what should be, of the inputs of these partitions."""
@@ -227,7 +231,7 @@ class KafkaIO(Generic[S]):
         for partition in self._assignments.keys() & set(partitions):
             for topic in self._topics:
                 crowded = partition in self._crowded and topic not in self._followed
-                stop = crowded or partition in self._full
+                stop = crowded or partition in self.paused
                 (pause if stop else resume).append(TopicPartition(topic, partition))
         with translated("pausing"):
             if pause:
@@ -304,10 +308,3 @@ def _headers(headers: Any) -> Headers:
 
 def _as_bytes(value: str | bytes | None) -> bytes | None:
     return value.encode() if isinstance(value, str) else value
-
-
-def _as_text(raw: bytes | None) -> str:
-    try:
-        return raw.decode() if raw else ""
-    except UnicodeDecodeError:
-        return ""

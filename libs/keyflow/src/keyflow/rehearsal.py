@@ -34,7 +34,7 @@ from keyflow.types import (
     StateSpec,
     Tools,
 )
-from keyflow.work import Assignment, Finished, Item
+from keyflow.work import Assignment, Finished, Item, text_of
 
 S = TypeVar("S")
 
@@ -134,7 +134,7 @@ async def rehearse(
         raise ValueError(
             f"{processor.name} writes outside Kafka in its handler, so that running it is doing it: redrive the record"
         )
-    key = _key(failed)
+    key = text_of(failed.raw_key)
     before = None if table is None else table.get(key)
     stage = _Stage(processor, table)
     runner = RecordRunner(stage.processor, max_message_bytes, clock_ms, Backoff())
@@ -224,13 +224,6 @@ def _item(failed: FailedRecord, key: str) -> Item:
         assignment, failed.topic, failed.offset, failed.topic, key, failed.raw_key, failed.raw_value, headers,
         failed.timestamp_ms,
     )  # fmt: skip
-
-
-def _key(failed: FailedRecord) -> str:
-    try:
-        return (failed.raw_key or b"").decode()
-    except UnicodeDecodeError:
-        return ""
 
 
 def _waits(last: Exception | None) -> Failure:

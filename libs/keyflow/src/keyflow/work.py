@@ -23,6 +23,14 @@ FRAME_BYTES: Final = 100
 """What a written record weighs beside value, key and headers, at most."""
 
 
+def text_of(raw: bytes | None) -> str:
+    """A key as text; empty when there is none in UTF-8."""
+    try:
+        return raw.decode() if raw else ""
+    except UnicodeDecodeError:
+        return ""
+
+
 @dataclass(slots=True, eq=False)
 class Assignment(Generic[S]):
     """One partition number of all inputs, from the day it was assigned until it is taken away.
