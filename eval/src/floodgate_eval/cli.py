@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import structlog
 import typer
-from floodgate.settings import CatalogueSettings, load
 from floodgate_local.state import repository_root
 from typer.core import TyperCommand
 
+from floodgate_eval.common import calm_logs, own_catalogue_dir, say
 from floodgate_eval.endpoint import LOCAL
 from floodgate_eval.evaluate import Request, evaluate
 from floodgate_eval.feedback_cli import rows_from_feedback
@@ -29,8 +28,6 @@ app = typer.Typer(
 )
 
 _MANY: Final = frozenset({"--test", "--examples", "--feedback", "--verdicts", "--rows"})
-_WARNING: Final = 30
-_ERROR: Final = 40
 
 
 class ManyFiles(TyperCommand):
@@ -122,14 +119,14 @@ def _command(task: Task) -> Callable[..., None]:
         catalogue: OwnCatalogue = None,
         quiet: Quiet = False,
     ) -> None:
-        _calm_logs(endpoint)
+        calm_logs(local=endpoint == LOCAL)
         request = Request(
             task=task, test=tuple(test), examples=tuple(examples or ()), limit=limit, shots=shots, seed=seed,
             endpoint=endpoint, model_id=model, concurrency=concurrency,
             repeats=repeats,
-            declared=declared_language, catalogue_dir=catalogue or _own_catalogue(), quiet=quiet,
+            declared=declared_language, catalogue_dir=catalogue or own_catalogue_dir(), quiet=quiet,
         )  # fmt: skip
-        result = asyncio.run(evaluate(request, say=lambda line: _say(line, quiet=quiet)))
+        result = asyncio.run(evaluate(request, say=partial(say, quiet=quiet)))
         _hand_out(result, json_file, html, quiet=quiet)
 
     command.__doc__ = _ABOUT[task]
@@ -156,16 +153,16 @@ def gate(  # noqa: PLR0917 - typer reads the options off the signature
     quiet: Quiet = False,
 ) -> None:
     """Measure every suite and compare with the baseline: exit code 1 on a real drop."""
-    _calm_logs(endpoint)
+    calm_logs(local=endpoint == LOCAL)
     like = Request(
         task=Task.INTENT, test=(), endpoint=endpoint, model_id=model, concurrency=concurrency,
             repeats=repeats,
-        catalogue_dir=catalogue or _own_catalogue(), quiet=quiet,
+        catalogue_dir=catalogue or own_catalogue_dir(), quiet=quiet,
     )  # fmt: skip
     files = Gate(suites, baseline, html, json_file, tuple(only or ()), update)
-    passed = run_gate(files, like, say=lambda line: _say(line, quiet=quiet))
+    passed = run_gate(files, like, say=partial(say, quiet=quiet))
     if html is not None:
-        _say(f"report: {html}", quiet=quiet)
+        say(f"report: {html}", quiet=quiet)
     raise typer.Exit(0 if passed else 1)
 
 
@@ -184,12 +181,14 @@ def from_feedback(
     """Turn reviewers' judgements ("ok", "wrong path") into rows of an evaluation set, without personal data."""
     if task not in {Task.INTENT, Task.MATCH}:
         raise typer.BadParameter("judgements are about paths: say intent or match", param_hint="--task")
-    found = rows_from_feedback(feedback or (), verdicts or (), catalogue_dir=catalogue or _own_catalogue(), task=task)
+    found = rows_from_feedback(
+        feedback or (), verdicts or (), catalogue_dir=catalogue or own_catalogue_dir(), task=task
+    )
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in found.rows)
     out.write_text("".join(lines), encoding="utf-8")
-    _say(f"wrote {len(found.rows)} rows to {out}", quiet=False)
+    say(f"wrote {len(found.rows)} rows to {out}")
     for reason, count in sorted(found.skipped.items()):
-        _say(f"left out: {count} ({reason})", quiet=False)
+        say(f"left out: {count} ({reason})")
 
 
 @app.command("promote", cls=ManyFiles, epilog="Example: floodgate eval promote --rows judged.jsonl --write")
@@ -205,14 +204,14 @@ def promote(  # noqa: PLR0917 - typer reads the options off the signature
     catalogue: OwnCatalogue = None,
 ) -> None:
     """Show what judged rows would change as examples of the catalogue; change it only with --write."""
-    _calm_logs(endpoint)
-    directory = catalogue or _own_catalogue()
+    calm_logs(local=endpoint == LOCAL)
+    directory = catalogue or own_catalogue_dir()
     request = Request(
         task=Task.INTENT, test=tuple(test or (repository_root() / "eval/corpora/intent.jsonl",)), limit=limit,
         endpoint=endpoint, model_id=model, catalogue_dir=directory,
     )  # fmt: skip
     judged = read_rows(rows, IntentRow)
-    effect = asyncio.run(effect_of(judged, request, say=lambda line: _say(line, quiet=False)))
+    effect = asyncio.run(effect_of(judged, request, say=say))
     typer.echo("\n".join(effect.lines()))
     if not write:
         typer.echo("nothing was changed; --write appends them")
@@ -233,29 +232,5 @@ def _hand_out(result: dict[str, Any], json_file: Path | None, html: Path | None,
     if html is not None:
         write_report(html, [result])
     if result["stopped"]:
-        _say(f"stopped early, so the figures are over {result['n']} rows: {result['stopped']}", quiet=False)
+        say(f"stopped early, so the figures are over {result['n']} rows: {result['stopped']}")
         raise typer.Exit(1)
-
-
-def _own_catalogue() -> Path:
-    """The configured catalogue; from elsewhere than the repository's root, the repository's own."""
-    configured = load(CatalogueSettings).dir
-    return configured if configured.is_dir() or configured.is_absolute() else repository_root() / configured
-
-
-def _say(line: str, *, quiet: bool) -> None:
-    if not quiet:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
-
-
-def _calm_logs(endpoint: str) -> None:
-    """Only what needs attention, on standard error: standard output may be the result.
-
-    At the local model nobody has to be told of prompt caches; its repairs are in the figures.
-    """
-    level = _ERROR if endpoint == LOCAL else _WARNING
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

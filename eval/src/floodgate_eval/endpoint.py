@@ -17,6 +17,7 @@ import boto3
 import httpx
 from botocore.config import Config
 from floodgate.bedrock import BedrockModel, BedrockSettings
+from floodgate.bedrock.budget import Budget
 from floodgate.bedrock.local_server import is_local_server
 from floodgate.settings import load
 from keyflow import FatalError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 LOCAL: Final = "local"
 AWS: Final = "aws"
+CONFIGURED: Final = "configured"
+"""Where the services find theirs: AWS_ENDPOINT_URL_BEDROCK_RUNTIME or, without it, AWS."""
 LOOPBACK: Final = "127.0.0.1"
 # Training on thousands of examples takes a while on a busy machine.
 _START_SECONDS: Final = 600.0
@@ -47,26 +50,30 @@ def model_at(
     model_id: str | None,
     concurrency: int,
     say: Callable[[str], None],
+    budget: Budget | None = None,
 ) -> Iterator[BedrockModel]:
     """The model client of the services, connected to an endpoint for as long as the run lasts.
 
     Args:
-        endpoint: "local", "aws", or an address.
+        endpoint: "local", "aws", "configured", or an address.
         measured: The local model is shown its catalogue.
         catalogue_dir: Where that catalogue stands; a temporary one is written for the local model.
         model_id: In place of the configured one.
         concurrency: Most calls in flight.
         say: Shown to whoever waits.
+        budget: Shared with other clients of the run; one of its own when left out.
 
     Raises:
         FatalError: The local server does not come up, or a setting is wrong.
     """
     if endpoint != LOCAL:
+        if endpoint == CONFIGURED:
+            endpoint = os.environ.get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME") or AWS
         url = None if endpoint == AWS else endpoint.rstrip("/")
         if url is not None and not url.startswith(("http://", "https://")):
             raise FatalError(f"--endpoint {endpoint}: say local, aws, or an address such as http://127.0.0.1:8080")
         is_ours = url is not None and is_local_server(url)
-        with _connected(_settings(model_id, concurrency, capped=not is_ours), url, local=is_ours) as model:
+        with _connected(_settings(model_id, concurrency, capped=not is_ours), url, budget, local=is_ours) as model:
             yield model
         return
     with tempfile.TemporaryDirectory(prefix="floodgate-eval-") as folder:
@@ -158,7 +165,9 @@ def _settings(model_id: str | None, concurrency: int, *, capped: bool) -> Bedroc
 
 
 @contextmanager
-def _connected(settings: BedrockSettings, url: str | None, *, local: bool) -> Iterator[BedrockModel]:
+def _connected(
+    settings: BedrockSettings, url: str | None, budget: Budget | None = None, *, local: bool
+) -> Iterator[BedrockModel]:
     def client(of: BedrockSettings) -> BedrockRuntimeClient:
         # The stubs do not know the first; without it a local stack's environment would redirect a run on AWS.
         options: dict[str, Any] = {"ignore_configured_endpoint_urls": True, "parameter_validation": not local}
@@ -177,7 +186,8 @@ def _connected(settings: BedrockSettings, url: str | None, *, local: bool) -> It
             )  # fmt: skip
         return session.client("bedrock-runtime", endpoint_url=url, region_name=of.region, config=config)
 
-    model = BedrockModel(settings, client_factory=client)
+    # The local model costs nothing: what others have left of the budget does not bind it.
+    model = BedrockModel(settings, client_factory=client, budget=None if local else budget)
     try:
         yield model
     finally:

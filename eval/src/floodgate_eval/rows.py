@@ -184,38 +184,52 @@ def read_rows(paths: Sequence[Path], model: type[R]) -> list[R]:
     Raises:
         FatalError: A file cannot be read or holds no row, or a row is wrong: file, line, what, and the remedy.
     """
-    rows = [row for path in paths for row in _read(path, model)]
+    shape = _SHAPES[model]
+    rows = [_row(place, value, model) for place, value in json_objects(paths, shape)]
     if not rows:
         named = ", ".join(str(path) for path in paths)
-        raise FatalError(f"{named}: no rows; write one JSON object per line: {_SHAPES[model]}")
+        raise FatalError(f"{named}: no rows; write one JSON object per line: {shape}")
     return rows
 
 
-def _read(path: Path, model: type[R]) -> Iterator[R]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise FatalError(f"{path}: {error.strerror}; name a JSON Lines file") from error
-    except UnicodeDecodeError as error:
-        raise FatalError(f"{path}: is not UTF-8; save it as UTF-8") from error
-    # Only line feeds end a row: U+2028 and the like may stand inside a text.
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            yield _row(f"{path}:{number}", line, model)
+def json_objects(paths: Sequence[Path], shape: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of JSON Lines files, each with its place (file and line).
+
+    Args:
+        paths: The files; blank lines are left out.
+        shape: What a row looks like, for whoever has to mend one.
+
+    Raises:
+        FatalError: A file cannot be read, or a line is no object: file, line, what, and the remedy.
+    """
+    for path in paths:
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except OSError as error:
+            raise FatalError(f"{path}: {error.strerror}; name a JSON Lines file") from error
+        except UnicodeDecodeError as error:
+            raise FatalError(f"{path}: is not UTF-8; save it as UTF-8") from error
+        # Only line feeds end a row: U+2028 and the like may stand inside a text.
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip():
+                yield f"{path}:{number}", _object(f"{path}:{number}", line, shape)
 
 
-def _row(place: str, line: str, model: type[R]) -> R:
-    shape = _SHAPES[model]
+def _object(place: str, line: str, shape: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except ValueError as error:
         raise FatalError(f"{place}: is not JSON ({error}); write one object per line: {shape}") from error
     if not isinstance(value, dict):
         raise FatalError(f"{place}: is not an object; write {shape}")
+    return value
+
+
+def _row(place: str, value: dict[str, Any], model: type[R]) -> R:
     try:
         return model.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         member = ".".join(str(part) for part in first["loc"])
         what = "is missing" if first["type"] == "missing" else str(first["msg"]).removeprefix("Value error, ")
-        raise FatalError(f"{place}: {member + ': ' if member else ''}{what}; write {shape}") from error
+        raise FatalError(f"{place}: {member + ': ' if member else ''}{what}; write {_SHAPES[model]}") from error

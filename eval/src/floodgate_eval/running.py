@@ -14,6 +14,9 @@ from floodgate.bedrock import BudgetExceededError
 T = TypeVar("T")
 R = TypeVar("R")
 
+INTERRUPTED: Final = "interrupted"
+"""Why a run stopped that somebody ended with Ctrl-C."""
+
 _EVERY_SECONDS: Final = 5.0
 _EVERY_SECONDS_ON_A_TERMINAL: Final = 0.3
 
@@ -33,9 +36,21 @@ class Run(Generic[T, R]):
 
 
 async def run_rows(
-    rows: Sequence[T], handle: Callable[[T], Awaitable[R]], *, concurrency: int, progress: Progress
+    rows: Sequence[T],
+    handle: Callable[[T], Awaitable[R]],
+    *,
+    concurrency: int,
+    progress: Progress,
+    keep_interrupted: bool = False,
 ) -> Run[T, R]:
     """Handle every row, at most `concurrency` at a time; the first error ends the run, a spent budget keeps its rows.
+
+    Args:
+        rows: What is handled.
+        handle: Handles one.
+        concurrency: How many at a time.
+        progress: Told of every row.
+        keep_interrupted: Ctrl-C keeps the rows that are done, too.
 
     Raises:
         FatalError: Credentials, access or the model do not allow the calls.
@@ -63,6 +78,12 @@ async def run_rows(
     except BaseExceptionGroup as failed:
         # Every worker may have met the same; one clear line is enough.
         raise failed.exceptions[0] from None
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if not keep_interrupted or task is None:
+            raise
+        task.uncancel()
+        run.stopped = INTERRUPTED
     run.seconds = time.monotonic() - started
     run.done = [(rows[position], results[position]) for position in sorted(results)]
     progress.end()
@@ -72,8 +93,8 @@ async def run_rows(
 class Progress:
     """One line that grows, on standard error: rewritten on a terminal, now and then elsewhere."""
 
-    def __init__(self, what: str, total: int, *, quiet: bool = False) -> None:
-        self._what, self._total, self._quiet = what, total, quiet
+    def __init__(self, what: str, total: int, *, quiet: bool = False, unit: str = "rows") -> None:
+        self._what, self._total, self._quiet, self._unit = what, total, quiet, unit
         self._done = 0
         self._started = time.monotonic()
         self._shown = self._started
@@ -96,5 +117,5 @@ class Progress:
         self._shown = time.monotonic()
         seconds = max(self._shown - self._started, 1e-6)
         rate = self._done / seconds
-        sys.stderr.write(f"{start}{self._what}: {self._done}/{self._total} rows, {rate:.0f}/s{end}")
+        sys.stderr.write(f"{start}{self._what}: {self._done}/{self._total} {self._unit}, {rate:.0f}/s{end}")
         sys.stderr.flush()

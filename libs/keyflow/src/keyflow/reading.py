@@ -1,4 +1,4 @@
-"""Reads a topic from its beginning to its end as it is now, outside of any group."""
+"""Reads a topic up to its end as it is now, outside of any group."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ _READ_AT_ONCE: Final = 500
 _TIMEOUT_SECONDS: Final = 30.0
 
 
-def committed_records(client: Mapping[str, Any], topic: str, *, remedy: str = "create it first") -> Iterator[Message]:
+def committed_records(
+    client: Mapping[str, Any], topic: str, *, remedy: str = "create it first", since_ms: int | None = None
+) -> Iterator[Message]:
     """Every committed record of a topic, up to its end as it is now; belongs to no group, commits nothing.
 
     Args:
         client: Librdkafka's settings: bootstrap.servers, security, a group.id.
         topic: Which.
         remedy: What to do when it does not exist.
+        since_ms: Leaves out what is older, by Kafka's timestamps: a partition is read from its first record that is
+            not older; None: from the beginning.
 
     Raises:
         FatalError: Kafka cannot be reached, or the topic does not exist.
@@ -28,7 +32,7 @@ def committed_records(client: Mapping[str, Any], topic: str, *, remedy: str = "c
     consumer = Consumer({**client, **settings})
     try:
         ends = _ends(consumer, topic, remedy)
-        consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
+        consumer.assign(_starts(consumer, topic, ends, since_ms))
         while ends:
             for message in consumer.consume(_READ_AT_ONCE, 0.2):
                 if message.error() is not None:
@@ -41,6 +45,18 @@ def committed_records(client: Mapping[str, Any], topic: str, *, remedy: str = "c
         raise FatalError(f"{topic} cannot be read: {error.args[0].str()}") from error
     finally:
         consumer.close()
+
+
+def _starts(consumer: Consumer, topic: str, ends: dict[int, int], since_ms: int | None) -> list[TopicPartition]:
+    """Where each partition is read from; one that holds nothing new enough is taken out of `ends`."""
+    if since_ms is None:
+        return [TopicPartition(topic, partition, 0) for partition in ends]
+    asked = [TopicPartition(topic, partition, since_ms) for partition in ends]
+    found = consumer.offsets_for_times(asked, timeout=_TIMEOUT_SECONDS) if asked else []
+    starts = [place for place in found if 0 <= place.offset < ends[place.partition]]
+    for partition in set(ends) - {place.partition for place in starts}:
+        del ends[partition]
+    return starts
 
 
 def _ends(consumer: Consumer, topic: str, remedy: str) -> dict[int, int]:

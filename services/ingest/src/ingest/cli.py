@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from floodgate.catalogue import CatalogueError
 from floodgate.catalogue.opening import open_catalogue
+from floodgate.cli.durations import parse_duration
 from floodgate.intercom import IntercomClient
 from floodgate.settings import CatalogueSettings, load
 from keyflow.errors import FatalError, RetryableError
@@ -35,8 +34,6 @@ from ingest.files import FileBatches
 from ingest.intake import MAX_SHOWN_ERRORS, Intake, LineIntake
 
 T = TypeVar("T")
-_DURATION: Final = re.compile(r"^(\d+)([smhd])$")
-_UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _COLOURS: Final = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
 
 app = typer.Typer(no_args_is_help=True, help="Bring conversations and finished interactions in.")
@@ -138,18 +135,6 @@ def intercom_reconcile(
         )
     if found["failed"]:
         raise typer.Exit(1)
-
-
-def parse_duration(text: str) -> timedelta:
-    """30m, 2h, 3d as a duration.
-
-    Raises:
-        typer.BadParameter: Something else.
-    """
-    match = _DURATION.match(text)
-    if match is None:
-        raise typer.BadParameter(f"{text}: a number and one of s, m, h, d is expected, 2h say")
-    return timedelta(seconds=int(match.group(1)) * _UNIT_SECONDS[match.group(2)])
 
 
 def _with_adapters(job: Callable[[Adapters], Awaitable[T]]) -> T:

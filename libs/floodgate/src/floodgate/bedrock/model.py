@@ -47,6 +47,7 @@ class BedrockModel:
         settings: Where, which model, how many at a time, how much money.
         prices: The price table; the packaged one, or the file that the settings name, when left out.
         limiter: The limit on calls of the model; an adaptive one within the share of the settings when left out.
+        budget: The cap on spending, where several clients share one; one of its own when left out.
         client_factory: Makes the boto3 client (tests pass a fake).
         on_usage: Called with the usage of every answer that arrived in time, failed repairs included.
         jitter: Draws a wait between two bounds, in seconds.
@@ -60,6 +61,7 @@ class BedrockModel:
         prices: PriceTable | None = None,
         limiter: Limiter | None = None,
         *,
+        budget: Budget | None = None,
         client_factory: ClientFactory = make_client,
         on_usage: Callable[[Usage], None] | None = None,
         jitter: Callable[[float, float], float] = random.uniform,
@@ -71,7 +73,7 @@ class BedrockModel:
         self._prices = prices or PriceTable.load(settings.price_file)
         self._price = self._prices.price(settings.model_id)
         self._embed_price = self._prices.price(settings.embed_model_id)
-        self._budget = Budget(settings.max_usd)
+        self._budget = budget or Budget(settings.max_usd)
         self._limiter = limiter or model_limiter(settings)
         self._embed_limiter = embed_limiter(settings)
         self._transport = Transport(settings, self._budget, client_factory)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import resources
 from typing import Final
 
@@ -15,6 +18,25 @@ from floodgate.bedrock.schema import tool_schema
 
 _FRONT_MATTER: Final = re.compile(r"\A---\n(?P<head>.*?)\n---\n(?P<body>.*)\Z", re.DOTALL)
 _PLACE: Final = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+
+
+_in_place: ContextVar[dict[tuple[str, str], str] | None] = ContextVar("in_place", default=None)
+
+
+@contextmanager
+def in_place_of(package: str, file: str, text: str | None) -> Iterator[None]:
+    """Inside, another text is read in a prompt file's place: to try a prompt out before it is released.
+
+    Args:
+        package: As in `load_prompt`.
+        file: As in `load_prompt`.
+        text: The other text; None leaves the file.
+    """
+    token = _in_place.set({**(_in_place.get() or {}), **({(package, file): text} if text is not None else {})})
+    try:
+        yield
+    finally:
+        _in_place.reset(token)
 
 
 class _Head(BaseModel):
@@ -40,6 +62,9 @@ def load_prompt(package: str, file: str, output: type[T], **fixed: str) -> Promp
         FatalError: When the file is missing or malformed, or a place and its text do not match.
     """
     where = f"the prompt {package}/{file}"
+    other = (_in_place.get() or {}).get((package, file))
+    if other is not None:
+        return parse_prompt(other, f"the text in place of {where}", output, fixed)
     try:
         text = resources.files(package).joinpath(file).read_text("utf-8")
     except (OSError, ModuleNotFoundError) as error:
