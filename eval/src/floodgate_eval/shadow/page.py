@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from floodgate_eval.shadow.view import headlines
+from floodgate_eval.shadow.view import headlines, times
 
 
 def write_page(path: Path, found: Mapping[str, Any], failing: Sequence[str] = ()) -> None:
@@ -66,7 +66,7 @@ def _examples(changes: Sequence[Mapping[str, Any]]) -> str:
     if not changes:
         return '<p class="faint">Nothing changes.</p>'
     return "".join(
-        f"<details open><summary>{escape(change['change'])}, {change['n']} times</summary>"
+        f"<details open><summary>{escape(change['change'])}, {times(change['n'])}</summary>"
         f"{_table(('conversation', 'message', 'where', 'live', 'candidate'), map(_example, change['shown']))}</details>"
         for change in changes
     )

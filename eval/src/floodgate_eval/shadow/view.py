@@ -30,7 +30,7 @@ def show(found: Mapping[str, Any], failing: Sequence[str] = ()) -> None:
         if table is not None:
             console.print(table)
     for change in found["examples"][:_MOST_EXAMPLES]:
-        console.print(f"\n[bold]{escape(change['change'])}[/], {change['n']} times")
+        console.print(f"\n[bold]{escape(change['change'])}[/], {times(change['n'])}")
         for shown in change["shown"]:
             console.print(_example(shown))
     for condition in failing:
@@ -72,6 +72,11 @@ def headlines(found: Mapping[str, Any]) -> list[str]:
     if found["stopped"]:
         lines.append(f"stopped early, so the figures are over what was done: {found['stopped']}")
     return lines
+
+
+def times(count: int) -> str:
+    """How often."""
+    return "once" if count == 1 else f"{count} times"
 
 
 def _listed(facts: Mapping[str, int]) -> str:
