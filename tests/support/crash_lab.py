@@ -300,6 +300,8 @@ class Lab:
         if not process.alive:
             return None
         process.alive = False
+        for consumer in process.consumers:
+            consumer.die()  # where close() failed, its session ends with its heartbeats
         if error is not None and not isinstance(error, FatalError):
             raise AssertionError(f"it ended with {error!r}, which is not one clear line") from error
         return error
