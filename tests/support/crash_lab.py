@@ -54,6 +54,7 @@ _FACT: Final = 1_000_000
 """A state counts inputs in its units and facts in these."""
 
 _PATIENCE_SECONDS: Final = 900.0
+_STALL_SECONDS: Final = 60.0
 _IDLE_SECONDS: Final = 1.5
 
 
@@ -67,7 +68,7 @@ class Fault:
 
     Attributes:
         step: At which step of the process, counted from 1.
-        kind: "crash", or the name of an error of `ERRORS`.
+        kind: "crash", "stall" (the Kafka thread stands still there for a minute), or the name of an error of `ERRORS`.
     """
 
     step: int
@@ -135,6 +136,8 @@ class Process(Wire):
         if fault.kind == "crash":
             self.kill()
             raise Killed
+        if fault.kind == "stall":
+            return
         error = ERRORS[fault.kind]
         if name in error.calls and error.after == (when == "after"):
             self.faulted = True
@@ -167,9 +170,14 @@ class Process(Wire):
         if not name:
             yield
             return
-        self.step(name)
+        self._call_step(name, "before")
         yield
-        self.step(name, when="after")
+        self._call_step(name, "after")
+
+    def _call_step(self, name: str, when: str) -> None:
+        self.step(name, when=when)
+        if self.fault is not None and self.fault.kind == "stall" and len(self.steps) == self.fault.step:
+            self._lab.loop.sleep_in_thread(_STALL_SECONDS)
 
     def polled(self, found: bool) -> KafkaError | None:
         if not self.alive:

@@ -12,6 +12,7 @@ from support.crash_lab import ERRORS, Fault
 from support.crash_points import SEED, crashes, errors, run, some_crashes_in_recovery, steps, try_all
 
 _PARTS = 4
+TRANSACTION = {"begin_transaction", "produce", "send_offsets_to_transaction", "commit_transaction"}
 
 
 def test_the_same_seed_goes_through_the_same_steps() -> None:
@@ -62,6 +63,13 @@ def test_a_transaction_without_its_answer_is_finished_by_the_same_process() -> N
         lives = run(faults)
         assert lives[0].faulted
         assert len(lives) == 1, faults
+
+
+def test_a_process_whose_transaction_outlasts_its_time_goes_on_by_itself() -> None:
+    calls = [number for number, step in enumerate(steps(), 1) if step.partition(" ")[2] in TRANSACTION]
+    assert len(calls) > 20
+    for number in calls:
+        assert len(run([Fault(number, "stall")])) == 1, number
 
 
 def test_a_fenced_process_ends_and_the_next_one_goes_on() -> None:

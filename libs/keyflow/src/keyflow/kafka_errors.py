@@ -19,10 +19,10 @@ FENCED: Final = {
 
 
 def slot_taken(slot: str) -> FatalError:
-    """Two processes have one slot, the older one is told so; or the broker ended what stood still for too long."""
+    """Two processes have one slot, the older one is told so; or the group ended a session that stood still for long."""
     return FatalError(
         f"another process uses the slot {slot!r}: give every instance its own (or Kafka or this process stood still "
-        "for longer than a transaction or a session may last: start again)"
+        "for longer than a session may last: start again)"
     )
 
 

@@ -25,6 +25,8 @@ class Transactions:
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
         self.producer = Producer(config.producer())
+        self._fresh = True
+        self._began = 0.0
 
     def fence(self) -> None:
         """Fences whoever had this slot before; its open transaction is aborted.
@@ -33,6 +35,7 @@ class Transactions:
             KafkaException: The coordinator does not answer.
         """
         self.producer.init_transactions(30.0)
+        self._fresh = False
 
     def commit(self, batch: CommitBatch, consumer: Consumer) -> None:
         """Commits the batch.
@@ -41,10 +44,14 @@ class Transactions:
             RetryableError: The transaction was aborted: try the same outcomes again.
             FatalError: Another process has this slot, or the broker refuses for good.
         """
+        if self._fresh:
+            with translated("fencing our own ended transaction"):
+                self.fence()
         offsets = [
             TopicPartition(topic, partition, offset, metadata)
             for (topic, partition), (offset, metadata) in batch.offsets.items()
         ]
+        self._began = time.monotonic()
         try:
             self.producer.begin_transaction()
             for write in batch.writes:
@@ -104,7 +111,7 @@ class Transactions:
 
     def _abort(self, error: KafkaError) -> None:
         if error.code() in FENCED:
-            raise slot_taken(self._config.transactional_id)
+            raise self._fenced()
         if error.fatal():
             raise FatalError(f"the transaction failed for good: {error.str()}")
         if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
@@ -113,5 +120,21 @@ class Transactions:
                 "raise the topics' max.message.bytes or lower max_message_bytes"
             )
         with translated("aborting a transaction"):
-            self.producer.abort_transaction(15.0)
+            try:
+                self.producer.abort_transaction(15.0)
+            except KafkaException as failed:
+                if failed.args[0].code() in FENCED:
+                    raise self._fenced() from failed
+                raise
         raise RetryableError(f"the transaction was aborted: {error.name()}")
+
+    def _fenced(self) -> Exception:
+        """Another process has the slot, unless the transaction took longer than it may: then the coordinator has ended
+        it, with nothing written, and a new producer goes on. That it is still our turn, the group checks at the commit.
+        """
+        seconds = time.monotonic() - self._began
+        if seconds * 1000 < self._config.transaction_timeout_ms:
+            return slot_taken(self._config.transactional_id)
+        self.producer = Producer(self._config.producer())
+        self._fresh = True
+        return RetryableError(f"the broker ended a transaction that took {seconds:.0f} s")
