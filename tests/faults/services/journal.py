@@ -148,6 +148,7 @@ class Reader:
                 "isolation.level": isolation,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
+                "log_level": 2,  # the broker is away on purpose
             }
         )
 

@@ -118,5 +118,12 @@ async def run_until(engine: Engine[Any], done: Callable[[], bool], deadline_seco
     await task
 
 
+async def eventually(holds: Callable[[], bool], what: str, deadline_seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + deadline_seconds
+    while not holds():
+        assert time.monotonic() < deadline, what
+        await asyncio.sleep(0.02)
+
+
 def finished(engine: Engine[Any]) -> int:
     return sum(engine.status.finished.values())

@@ -6,9 +6,8 @@ import asyncio
 import json
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,16 +16,9 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import AdminClient
 from keyflow import Emit, Engine, FatalError, Outcome, Processor, Record, Tools
-from keyflow_bench import PARTITIONS, Bench, finished
+from keyflow_bench import PARTITIONS, Bench, eventually, finished
 
 KEYS = 60
-
-
-async def eventually(holds: Callable[[], bool], what: str, deadline_seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + deadline_seconds
-    while not holds():
-        assert time.monotonic() < deadline, what
-        await asyncio.sleep(0.02)
 
 
 class Feed:

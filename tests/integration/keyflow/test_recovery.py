@@ -5,21 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from keyflow import Emit, Engine, FatalError, Outcome, Record, StateSpec, Tools
-from keyflow_bench import PARTITIONS, Bench, Counting, finished, run_until
-
-
-async def eventually(holds: Callable[[], bool], what: str, deadline_seconds: float = 40.0) -> None:
-    deadline = time.monotonic() + deadline_seconds
-    while not holds():
-        assert time.monotonic() < deadline, what
-        await asyncio.sleep(0.05)
+from keyflow_bench import PARTITIONS, Bench, Counting, eventually, finished, run_until
 
 
 def numbered(count: int, keys: int) -> list[tuple[str, bytes]]:
@@ -192,3 +184,45 @@ async def test_keys_that_nobody_writes_any_more_are_forgotten_with_tombstones(be
     engine.stop()
     await running
     assert count == 30
+
+
+async def test_an_engine_goes_on_after_the_broker_has_ended_a_transaction_that_took_too_long(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stood_still = []
+
+    class StandsStill(Producer):
+        """Once, in the middle of a transaction, until the broker has ended it."""
+
+        def send_offsets_to_transaction(self, *args: Any) -> None:
+            if not stood_still:
+                assert self.flush(20) == 0
+                stood_still.append(_await_ended(bench))
+            super().send_offsets_to_transaction(*args)
+
+    monkeypatch.setattr("keyflow.transaction.Producer", StandsStill)
+    bench.fill(numbered(200, 20))
+    engine = Engine(bench.processor(Counting(bench.topic("out"))), bench.config(transaction_timeout_ms=1_000))
+    await run_until(engine, lambda: finished(engine) >= 200 and engine.status.buffered == 0, 90)
+    assert stood_still == [True]
+    outputs = await asyncio.to_thread(bench.read, "out", 200)
+    assert sorted(value["n"] for _, value in outputs) == list(range(200))
+
+
+def _await_ended(bench: Bench) -> bool:
+    """Whether readers of committed records come to see the end of the outputs; an open transaction hides it."""
+    readers = [
+        Consumer({"bootstrap.servers": bench.servers, "group.id": bench.run, "isolation.level": level})
+        for level in ("read_committed", "read_uncommitted")
+    ]
+
+    def ends(reader: Consumer) -> list[int]:
+        places = [TopicPartition(bench.topic("out"), number) for number in range(PARTITIONS)]
+        return [reader.get_watermark_offsets(place, timeout=10)[1] for place in places]
+
+    deadline = time.monotonic() + 60
+    while (committed := ends(readers[0])) != (written := ends(readers[1])) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for reader in readers:
+        reader.close()
+    return committed == written and sum(written) > 0
