@@ -90,6 +90,7 @@ _ABOUT: Final[dict[Task, str]] = {
     Task.URGENCY: "Whether a message has to be seen by a human at once.",
     Task.PRIVACY: "Whether personal data is masked, and nothing else is.",
     Task.SUMMARY: "Summaries against those of people, and what they say without support.",
+    Task.FEATURES: "Whole feature records of labelled interactions; the file's topics and intents are the taxonomy.",
 }
 _EPILOGS: Final[dict[Task, str]] = {
     Task.INTENT: "floodgate eval intent --test test.jsonl --examples train.jsonl --shots 10 --json out.json",
@@ -98,6 +99,7 @@ _EPILOGS: Final[dict[Task, str]] = {
     Task.SENTIMENT: "floodgate eval sentiment --test de.jsonl fr.jsonl --repeats 5",
     Task.URGENCY: "floodgate eval urgency --test urgent.jsonl --examples train.jsonl --json out.json",
     Task.PRIVACY: "floodgate eval privacy --test spans.jsonl --declared-language",
+    Task.FEATURES: "floodgate eval features --test labelled.jsonl --json out.json --html out.html",
     Task.SUMMARY: "MAX_USD=1 floodgate eval summary --test talks.jsonl --endpoint aws --model eu.amazon.nova-pro-v1:0",
 }
 

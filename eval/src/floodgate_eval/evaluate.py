@@ -12,9 +12,20 @@ from keyflow import FatalError
 
 from floodgate_eval.catalogues import Measured, own_catalogue, temporary_catalogue
 from floodgate_eval.endpoint import LOCAL, model_at
+from floodgate_eval.feature_columns import with_taxonomy
 from floodgate_eval.recording import ReplayingModel
 from floodgate_eval.results import result_of
-from floodgate_eval.rows import OUT_OF_SCOPE, ROW_MODELS, IntentRow, MatchRow, Row, Task, UrgencyRow, read_rows
+from floodgate_eval.rows import (
+    OUT_OF_SCOPE,
+    ROW_MODELS,
+    FeaturesRow,
+    IntentRow,
+    MatchRow,
+    Row,
+    Task,
+    UrgencyRow,
+    read_rows,
+)
 from floodgate_eval.sampling import SEED, held_out, sample, shots
 from floodgate_eval.tasks import Plan, ask
 
@@ -111,6 +122,8 @@ def _measured(request: Request, rows: Sequence[Row], examples: Sequence[IntentRo
     if examples:
         return temporary_catalogue(examples, _labels(rows), base=_base(directory))
     measured = own_catalogue(directory)
+    if request.task is Task.FEATURES:
+        return with_taxonomy(measured, [row.labels for row in rows if isinstance(row, FeaturesRow)])
     _check_labels(request, rows, measured)
     return measured
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from floodgate_eval.feature_figures import feature_figures
 from floodgate_eval.metrics import (
     Bools,
     Figure,
@@ -162,4 +163,5 @@ _FIGURES: Final[Mapping[Task, Callable[[Columns], Figures]]] = {
     Task.SENTIMENT: _sentiment,
     Task.PRIVACY: _privacy,
     Task.SUMMARY: _summary,
+    Task.FEATURES: feature_figures,
 }

@@ -89,7 +89,7 @@ def _plots(task: Task, columns: Columns) -> dict[str, Any]:
         plots["roc"] = roc(columns["score"], columns["positive"])
     if "scope" in columns:
         plots["roc"] = roc(-columns["scope"], columns["truth"] == "oos")
-    if task in {Task.INTENT, Task.SENTIMENT, Task.URGENCY}:
+    if task in {Task.INTENT, Task.SENTIMENT, Task.URGENCY, Task.FEATURES}:
         plots["confusions"] = confusions(columns["predicted"].tolist(), columns["truth"].tolist())
     return plots
 

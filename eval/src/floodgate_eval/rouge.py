@@ -34,10 +34,10 @@ def rouge_l(summary: str, references: Sequence[str]) -> float:
 
 def unsupported_facts(summary: str, source: str, language: str | None = None) -> tuple[str, ...]:
     """Numbers, codes and names of a summary that stand nowhere in its source."""
-    plain = _plain(source)
+    plain = plain_text(source)
     squeezed = _NOT_ALNUM.sub("", plain)
     words = set(_words(source))
-    found = [number for number in _NUMBER.findall(summary) if _NOT_ALNUM.sub("", _plain(number)) not in squeezed]
+    found = [number for number in _NUMBER.findall(summary) if _NOT_ALNUM.sub("", plain_text(number)) not in squeezed]
     if language not in _CAPITALS_ARE_ORDINARY:
         for name in _CAPITALISED.findall(summary):
             spoken = _words(name)
@@ -67,9 +67,10 @@ def _f1(common: int, ours: int, theirs: int) -> float:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(_plain(text))
+    return _WORD.findall(plain_text(text))
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
+    """Case and accents taken away."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char))

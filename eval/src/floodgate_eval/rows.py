@@ -33,6 +33,7 @@ class Task(StrEnum):
     URGENCY = "urgency"
     PRIVACY = "privacy"
     SUMMARY = "summary"
+    FEATURES = "features"
 
 
 class Row(BaseModel):
@@ -156,6 +157,57 @@ class SummaryRow(Row):
         return "\n".join(turn.text for turn in self.turns)
 
 
+class Labels(BaseModel):
+    """What people say of an interaction; what nobody labelled is left out."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    sentiment: Literal["positive", "neutral", "negative"] | None = None
+    primary_topic: str | None = Field(default=None, min_length=1)
+    intent: str | None = Field(default=None, min_length=1)
+    resolution_status: Literal["resolved", "escalated", "pending"] | None = None
+    urgency: float | None = Field(default=None, ge=0, le=1)
+    csat: float | None = Field(default=None, ge=0, le=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        names = {"topic": "primary_topic", "resolution": "resolution_status", "urgency_score": "urgency",
+                 "csat_indicator": "csat"}  # fmt: skip
+        known = {names.get(name, name): given for name, given in value.items() if given is not None}
+        for name in ("sentiment", "resolution_status"):
+            if isinstance(known.get(name), str):
+                known[name] = known[name].strip().lower()
+        return known
+
+
+class FeaturesRow(Row):
+    """A finished interaction as it is dropped into S3, with what people say of it."""
+
+    turns: tuple[TurnRow, ...] = Field(min_length=1)
+    language: str | None = None
+    chosen_path: str | None = None
+    labels: Labels
+    reference_summaries_en: tuple[str, ...] = ()
+    reference_summary_local: tuple[str, ...] = ()
+    key_facts: tuple[str, ...] = ()
+
+    @field_validator("reference_summaries_en", "reference_summary_local", "key_facts", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value or ()
+
+    @property
+    def group(self) -> str:
+        return (self.lang or self.language or UNDETERMINED).split("-")[0].lower()
+
+    @property
+    def words(self) -> str:
+        return "\n".join(turn.text for turn in self.turns)
+
+
 ROW_MODELS: Final[dict[Task, type[Row]]] = {
     Task.INTENT: IntentRow,
     Task.MATCH: MatchRow,
@@ -164,6 +216,7 @@ ROW_MODELS: Final[dict[Task, type[Row]]] = {
     Task.URGENCY: UrgencyRow,
     Task.PRIVACY: PrivacyRow,
     Task.SUMMARY: SummaryRow,
+    Task.FEATURES: FeaturesRow,
 }
 _SHAPES: Final = {
     IntentRow: '{"text": "…", "intent": "…"}',
@@ -173,6 +226,9 @@ _SHAPES: Final = {
     UrgencyRow: '{"text": "…", "lang": "en", "chosen_category": "…", "urgent": true, "kind": "…"}',
     PrivacyRow: '{"text": "…", "lang": "en", "spans": [{"start": 0, "end": 9, "kind": "email"}]}',
     SummaryRow: '{"turns": [{"role": "customer", "text": "…"}], "reference_summaries": ["…"]}',
+    FeaturesRow: '{"turns": [{"role": "customer", "text": "…"}], "language": "en", "labels": {"sentiment": "negative", '
+    '"primary_topic": "…", "intent": "…", "resolution_status": "resolved", "urgency": 0.2, "csat": 0.6}, '
+    '"reference_summaries_en": ["…"], "reference_summary_local": "…", "key_facts": ["…"]}',
 }
 
 R = TypeVar("R", bound=Row)

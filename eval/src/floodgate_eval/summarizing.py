@@ -24,6 +24,7 @@ _NOW: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 _NOW_MS: Final = int(_NOW.timestamp() * 1000)
 _TOOLS: Final = Tools(now_ms=lambda: _NOW_MS, remaining_seconds=lambda: None)
 _TOPIC: Final = "support.interactions"
+UNKNOWN_PATH: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Conversation:
     turns: Sequence[TurnRow]
     country: str | None = None
     declared: str | None = None
+    chosen_path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ def _interaction(conversation: Conversation) -> Interaction:
         channel="eval",
         contact_id="evaluation",
         country=conversation.country,
-        language=conversation.declared,
+        language=(conversation.declared or "").split("-")[0].lower() or None,
+        chosen_path=conversation.chosen_path or UNKNOWN_PATH,
         turns=tuple(Turn(role=TurnRole(turn.role), text=turn.text) for turn in conversation.turns),
     )

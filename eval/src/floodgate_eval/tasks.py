@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from floodgate_eval import scores
 from floodgate_eval.catalogues import Measured
+from floodgate_eval.feature_columns import feature_columns
 from floodgate_eval.masking import COUNTED_KINDS, Masked, covered, mask, overlaps
 from floodgate_eval.metrics import agreement
 from floodgate_eval.rouge import rouge_1, rouge_l, unsupported_facts
 from floodgate_eval.rows import (
     OUT_OF_SCOPE,
+    FeaturesRow,
     InjectionRow,
     IntentRow,
     MatchRow,
@@ -181,7 +183,7 @@ def _handler(
 
     if task is Task.PRIVACY:
         return masked
-    return summarized if task in {Task.SENTIMENT, Task.SUMMARY} else screened
+    return summarized if task in {Task.SENTIMENT, Task.SUMMARY, Task.FEATURES} else screened
 
 
 def _declared(row: Row, plan: Plan) -> str | None:
@@ -194,6 +196,8 @@ def _question(row: Row, plan: Plan) -> Question:
 
 
 def _conversation(row: Row, plan: Plan) -> Conversation:
+    if isinstance(row, FeaturesRow):  # the language that a drop declares is part of it
+        return Conversation(row.turns, row.country, row.language, row.chosen_path)
     turns = row.turns if isinstance(row, SummaryRow) else (TurnRow(role="customer", text=row.words),)
     return Conversation(turns, row.country, _declared(row, plan))
 
@@ -306,4 +310,5 @@ _COLUMNS: Final[Mapping[Task, Callable[[Row, Answer], Mapping[str, Hashable]]]] 
     Task.SENTIMENT: _sentiment,
     Task.PRIVACY: _privacy,
     Task.SUMMARY: _summary,
+    Task.FEATURES: lambda row, answer: feature_columns(cast(FeaturesRow, row), cast(Summarized, answer).summary),
 }
