@@ -9,6 +9,7 @@ from typing import Final
 
 from floodgate.bedrock import BedrockModel, BedrockSettings, ModelClient
 from floodgate.catalogue import Catalogue
+from floodgate.catalogue.location import open_blobs
 from floodgate.catalogue.serving import serve
 from floodgate.events import Pseudonyms
 from floodgate.events.serde import AvroSerde
@@ -19,7 +20,9 @@ from floodgate.service import Service, make_processor
 from floodgate.settings import OpenSearchSettings, PrivacySettings, RegistrySettings, load
 from keyflow.errors import FatalError
 
+from agent.acting import Actions, Ledger
 from agent.adapters.bedrock_slots import BedrockSlotReader
+from agent.adapters.ledger_blobs import BlobLedger
 from agent.adapters.shop_http import ShopHttp
 from agent.domain.library import Library
 from agent.domain.model import WorkflowError
@@ -27,7 +30,7 @@ from agent.domain.state import AgentState
 from agent.handlers import SHOP, AgentHandler
 from agent.knowledge import Knowledge
 from agent.ports import SlotReader
-from agent.settings import AgentSettings, ShopSettings
+from agent.settings import AgentSettings, BucketSettings, ShopSettings
 from agent.writing import Writer
 
 NAME: Final = "agent"
@@ -51,6 +54,7 @@ def bootstrap(
     reader: SlotReader | None = None,
     retriever: Retriever | None = None,
     serde: AvroSerde | None = None,
+    ledger: Ledger | None = None,
 ) -> Service:
     """The service; whatever is passed takes the place of the real thing.
 
@@ -78,6 +82,7 @@ def bootstrap(
             now_ms=now_ms,
         )
 
+    actions = Actions(shop.change, ledger or open_ledger(settings))
     served = serve(NAME, make_handler, catalogue)
     live = served.handler
     processor = make_processor(
@@ -89,7 +94,7 @@ def bootstrap(
         followed=("support.messages",),
         state_model=AgentState,
         state_ttl_seconds=settings.state_ttl_seconds,
-        effects={SHOP: shop.change},
+        effects={SHOP: actions.run},
         fallback=live.fallback,
         on_poison=live.on_poison,
         budget_seconds=settings.budget_seconds,
@@ -102,6 +107,19 @@ def bootstrap(
             await closing()
 
     return Service(name=NAME, processors=(processor,), tasks=(served.task,), on_stop=(close,))
+
+
+def open_ledger(settings: AgentSettings) -> Ledger:
+    """Where actions are counted; connects with the first one.
+
+    Raises:
+        FatalError: Nothing says where.
+    """
+    bucket = load(BucketSettings).s3_bucket
+    location = settings.limits_store or (f"s3://{bucket}/agent" if bucket else "")
+    if not location:
+        raise FatalError("agent: set FLOODGATE_AGENT_LIMITS_STORE: where actions are counted against their limits")
+    return BlobLedger(partial(open_blobs, location))
 
 
 def check_catalogue(catalogue: Catalogue) -> None:

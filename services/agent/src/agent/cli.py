@@ -8,13 +8,15 @@ from typing import Annotated
 
 import typer
 from floodgate.catalogue import Catalogue, CatalogueError, load_catalogue
+from floodgate.catalogue.source import parse_files, read_files
 from floodgate.settings import CatalogueSettings, load
 from rich.console import Console
 from rich.table import Table
 
-from agent.domain.checker import check_workflow
+from agent.backends.declared import CALLS
+from agent.domain.checker import Lines, check_workflow
 from agent.domain.expressions import Expressions
-from agent.domain.library import Library, file_of, parse_all
+from agent.domain.library import Library, parse_all
 from agent.domain.model import WorkflowError, edges
 from agent.simulation import Simulation
 
@@ -35,7 +37,7 @@ def check(
 ) -> None:
     """Check every workflow; exit code 1 when one must not run."""
     catalogue = _catalogue(catalogue_dir)
-    findings = _findings(catalogue)
+    findings = _findings(catalogue, _lines(catalogue_dir))
     if as_json:
         typer.echo(json.dumps(findings))
     else:
@@ -99,7 +101,16 @@ def _catalogue(directory: Path | None) -> Catalogue:
         raise typer.Exit(1) from error
 
 
-def _findings(catalogue: Catalogue) -> list[str]:
+def _lines(directory: Path | None) -> Lines:
+    files = parse_files(read_files(directory or load(CatalogueSettings).dir)).files
+
+    def line(file: str, location: tuple[str | int, ...]) -> int | None:
+        return files[file].line(location) if file in files else None
+
+    return line
+
+
+def _findings(catalogue: Catalogue, lines: Lines) -> list[str]:
     try:
         workflows = parse_all(catalogue)
     except WorkflowError as error:
@@ -108,7 +119,7 @@ def _findings(catalogue: Catalogue) -> list[str]:
     return [
         str(finding)
         for workflow in workflows.values()
-        for finding in check_workflow(workflow, catalogue, expressions, file_of(workflow.id))
+        for finding in check_workflow(workflow, catalogue, expressions, CALLS, lines=lines)
     ]
 
 

@@ -35,6 +35,7 @@ from agent.domain.model import Workflow
 from agent.domain.records import RESOLVED_TAG, STOPPED_TAG, case_of, option_id
 from agent.domain.scope import Context
 from agent.domain.state import AgentState, Case, Run
+from agent.domain.walking import TROUBLE
 from agent.knowledge import Knowledge
 from agent.ports import ReadingRequest, SlotReader
 from agent.settings import AgentSettings
@@ -50,14 +51,14 @@ UNVERIFIED: Final = Ending(
 )
 WORKFLOW_CHANGED: Final = Ending(
     HandedOver("backend_failed", "The workflow was changed while this conversation was in it; go on by hand."),
-    interpreter.TROUBLE,
+    TROUBLE,
 )
 SWITCHED_OFF: Final = Ending(
     HandedOver("never_automate", "Automation of this was switched off meanwhile; do what the user asks by hand."),
-    interpreter.TROUBLE,
+    TROUBLE,
 )
 OUT_OF_TIME: Final = Ending(
-    HandedOver("backend_failed", "Automation could not finish in time; do what the user asks."), interpreter.TROUBLE
+    HandedOver("backend_failed", "Automation could not finish in time; do what the user asks."), TROUBLE
 )
 
 _runs = counter("floodgate_agent_runs_total", "Workflows that ended, by how", ("workflow", "ending"))
@@ -146,7 +147,7 @@ class AgentHandler:
         if not self._library.is_on(workflow.id):
             return await self._end(key, state, case, run, ending=SWITCHED_OFF, tools=tools, opening=opening)
         state = state.model_copy(update={"case": case})
-        turn = self._turn(key, case, workflow, tools)
+        turn = self._turn(key, case, workflow, tools, verdict.message.text)
         turn.opening = opening
         if run is None:
             transition = interpreter.begin(turn.context, verdict.message.text)
@@ -167,7 +168,7 @@ class AgentHandler:
             return self._library.by_reference(run.workflow)
         return self._library.workflows.get(verdict.workflow or "")
 
-    def _turn(self, key: str, case: Case, workflow: Workflow, tools: Tools) -> Turn:
+    def _turn(self, key: str, case: Case, workflow: Workflow, tools: Tools, said: str = "") -> Turn:
         now_ms = tools.now_ms()
         context = Context(
             workflow=workflow,
@@ -176,6 +177,8 @@ class AgentHandler:
             language=case.language,
             asked_by=case.cause_event_id,
             label=lambda utterance: self._library.render(utterance, case.language),
+            calls=self._library.calls,
+            said=said,
         )
         return Turn(key, case, workflow, context, now_ms)
 
@@ -257,7 +260,7 @@ class AgentHandler:
     ) -> Outcome[AgentState]:
         run, need = transition.run, transition.need
         going_on = state.model_copy(update={"run": run, "carried_usage": None})
-        ended = state.model_copy(update={"run": None, "case": None, "carried_usage": None})
+        ended = state.model_copy(update={"run": None, "case": None, "carried_usage": None, "ended": run.closed()})
         write = self._writer
         match need:
             case NeedAct():
@@ -286,6 +289,9 @@ class AgentHandler:
             "arguments": dict(need.arguments),
             "contact_id": turn.case.contact_id,
         }
+        if need.limits is not None:
+            limits = need.limits.model_dump(exclude_none=True)
+            payload |= {"limits": limits, "amount_cents": need.amount_cents, "decided_at_ms": turn.now_ms}
         return Effect(
             kind=SHOP,
             idempotency_key=f"{turn.case.cause_event_id}:{need.step}",

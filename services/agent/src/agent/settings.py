@@ -19,7 +19,20 @@ class AgentSettings(BaseSettings):
     retrieval_seconds: float = Field(default=1.5, gt=0, description="For the knowledge; it costs only the citation.")
     reply_ttl_seconds: float = Field(default=3_600.0, gt=0, description="A reply older than this is not sent.")
     action_ttl_seconds: float = Field(default=3_600.0, gt=0, description="An action decided longer ago is not done.")
+    limits_store: str = Field(
+        default="",
+        description="Where actions are counted against their limits: s3://bucket/prefix, file:///folder or a path. "
+        "Empty: s3://$FLOODGATE_S3_BUCKET/agent.",
+    )
     state_ttl_seconds: float = Field(default=7 * 86_400.0, gt=0, description="A conversation is forgotten after it.")
+
+
+class BucketSettings(BaseSettings):
+    """The bucket that the services share."""
+
+    model_config = SettingsConfigDict(env_prefix="FLOODGATE_", extra="ignore", frozen=True)
+
+    s3_bucket: str = ""
 
 
 class ShopSettings(BaseSettings):

@@ -100,4 +100,5 @@ class Simulation:
             language=self._language,
             asked_by=_ASKED_BY,
             label=lambda utterance: self._library.render(utterance, self._language),
+            calls=self._library.calls,
         )

@@ -12,12 +12,12 @@ from floodgate.events.times import from_ms
 from keyflow import Emit, FailedRecord
 
 from agent.domain.exchange import AwaitUser, HandedOver, Utterance
-from agent.domain.interpreter import TROUBLE
 from agent.domain.library import Library
 from agent.domain.model import Workflow
 from agent.domain.records import Moment, case_of, escalation_record, option_id, reply_record
 from agent.domain.scope import Context
 from agent.domain.state import Case, Run
+from agent.domain.walking import TROUBLE
 
 REPLIES: Final = "support.replies"
 ESCALATIONS: Final = "support.escalations"

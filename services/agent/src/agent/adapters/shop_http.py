@@ -12,7 +12,8 @@ from floodgate.events import Pseudonyms
 from keyflow import PendingEffect
 from keyflow.errors import FatalError, PoisonMessageError, RetryableError
 
-from agent.domain.calls import CALLS, CallOutcome, CallResult, CallSpec, NotACustomerError, project
+from agent.backends.declared import CALLS, SHOP
+from agent.domain.calls import CallOutcome, CallResult, CallSpec, NotACustomerError, project
 from agent.settings import ShopSettings
 
 CUSTOMERS: Final = "customer"
@@ -21,20 +22,8 @@ CUSTOMERS: Final = "customer"
 _RETRYABLE: Final = frozenset({408, 425, 429})
 _REFUSALS: Final = frozenset({409, 422, 423})
 
-_LOOK_UPS: Final[Mapping[str, str]] = {
-    "list_orders": "/v1/customers/{customer}/orders",
-    "get_order": "/v1/customers/{customer}/orders/{order_number}",
-    "list_subscriptions": "/v1/customers/{customer}/subscriptions",
-}
-_CHANGES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
-    "resend_tickets": ("/v1/orders/{order_number}/resend-tickets", ()),
-    "cancel_subscription": ("/v1/subscriptions/{subscription_id}/cancel", ()),
-    "refund_order": ("/v1/orders/{order_number}/refund", ("amount_cents",)),
-}
-_FIXED_BODY: Final[Mapping[str, Mapping[str, str]]] = {
-    "refund_order": {"reason": "refund within policy"},
-    "cancel_subscription": {"reason": "customer request"},
-}
+USER_HEADER: Final = str(SHOP["user_header"])
+KEY_HEADER: Final = str(SHOP["idempotency_header"])
 
 
 class ShopHttp:
@@ -69,7 +58,7 @@ class ShopHttp:
             NotACustomerError: The contact is not a customer whom the channel vouches for.
             FatalError: The token is not accepted.
         """
-        path = _path(_LOOK_UPS[call], {**arguments, "customer": self._customer(contact_id)})
+        path = _path(CALLS[call].path, {**arguments, "user": self._customer(contact_id)})
         with _errors(call):
             response = await self._http.get(path)
         return _interpret(CALLS[call], response)
@@ -87,14 +76,12 @@ class ShopHttp:
         """
         payload = pending.effect.payload
         call, arguments = str(payload["call"]), dict(payload["arguments"])
-        template, members = _CHANGES[call]
-        headers = {
-            "X-Contact-Id": self._customer(str(payload["contact_id"])),
-            "Idempotency-Key": pending.effect.idempotency_key,
-        }
-        body = {**_FIXED_BODY.get(call, {}), **{name: arguments[name] for name in members}}
+        spec, customer = CALLS[call], self._customer(str(payload["contact_id"]))
+        headers = {USER_HEADER: customer, KEY_HEADER: pending.effect.idempotency_key}
+        body = {**spec.fixed_body, **{name: arguments[name] for name in spec.body}}
+        path = _path(spec.path, {**arguments, "user": customer})
         with _errors(call):
-            response = await self._http.post(_path(template, arguments), json=body, headers=headers)
+            response = await self._http.post(path, json=body, headers=headers)
         result = _interpret(CALLS[call], response)
         return {"outcome": str(result.outcome), "code": result.code, "value": dict(result.value)}
 

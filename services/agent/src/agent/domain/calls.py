@@ -9,6 +9,11 @@ from typing import Any, Final, Protocol
 
 from keyflow.errors import PoisonMessageError
 
+from agent.domain.types import Kind, read_kind
+
+AMOUNT_OF_THE_STEP: Final = "of the payment"
+"""The call takes no amount: what it moves is known from a look-up, and the act names it."""
+
 
 class CallOutcome(StrEnum):
     """What became of a call.
@@ -37,19 +42,36 @@ class CallSpec:
     """A declared call.
 
     Attributes:
-        arguments: Name to kind ("text" or "cents").
-        fields: What the workflow sees of the answer; anything else is dropped, personal data above all.
-        item_fields: For a field that is a list: what is kept of its members.
+        path: With {places} for arguments; {user} is the verified user's own id.
+        arguments: Name to type: "text", "cents", or "theirs" for what identifies something of the user.
+        body: Arguments that travel in the body.
+        answer: Type of what a workflow sees; anything else is dropped, personal data above all.
         changes: Whether it changes something: then it runs as an effect, with an idempotency key.
-        amount_argument: For a call that moves money, the argument that says how much.
+        moves: For a call that moves money, the argument that says how much, or `AMOUNT_OF_THE_STEP`.
+        refusals: The backend's words for why it may say no.
+        undone_by: The call that takes it back.
     """
 
     name: str
+    path: str
     arguments: Mapping[str, str]
-    fields: tuple[str, ...]
-    item_fields: tuple[str, ...] = ()
+    answer: Kind
+    body: tuple[str, ...] = ()
+    fixed_body: Mapping[str, Any] = field(default_factory=dict)
     changes: bool = False
-    amount_argument: str | None = None
+    moves: str | None = None
+    refusals: tuple[str, ...] = ()
+    undone_by: str | None = None
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names that a workflow sees of the answer."""
+        return tuple(self.answer.fields)
+
+    @property
+    def amount_argument(self) -> str | None:
+        """The argument that says how much money is moved."""
+        return None if self.moves == AMOUNT_OF_THE_STEP else self.moves
 
 
 class NotACustomerError(PoisonMessageError):
@@ -70,43 +92,41 @@ class Backend(Protocol):
         ...
 
 
-ORDER_FIELDS: Final = (
-    "number",
-    "event",
-    "venue",
-    "event_starts_at",
-    "amount_cents",
-    "refunded_cents",
-    "currency",
-    "status",
-    "purchased_at",
-    "refundable_until",
-)
-SUBSCRIPTION_FIELDS: Final = ("id", "plan", "status", "renews_at", "ends_at", "price_cents", "currency")
+def read_calls(declared: Mapping[str, Any]) -> Mapping[str, CallSpec]:
+    """The calls of one backend's declaration.
 
-_ALL: Final = (
-    CallSpec("list_orders", {}, ("orders",), item_fields=ORDER_FIELDS),
-    CallSpec("get_order", {"order_number": "text"}, ORDER_FIELDS),
-    CallSpec("list_subscriptions", {}, ("subscriptions",), item_fields=SUBSCRIPTION_FIELDS),
-    CallSpec("resend_tickets", {"order_number": "text"}, ("number",), changes=True),
-    CallSpec("cancel_subscription", {"subscription_id": "text"}, SUBSCRIPTION_FIELDS, changes=True),
-    CallSpec(
-        "refund_order",
-        {"order_number": "text", "amount_cents": "cents"},
-        ("number", "refunded_cents", "currency", "status"),
-        changes=True,
-        amount_argument="amount_cents",
-    ),
-)
-CALLS: Final[Mapping[str, CallSpec]] = {spec.name: spec for spec in _ALL}
+    Raises:
+        ValueError: A type is not declared, or a call names no path.
+    """
+    known = {name: read_kind(fields, {}) for name, fields in declared["types"].items()}
+    return {name: _read_call(name, raw, known) for name, raw in declared["calls"].items()}
+
+
+def _read_call(name: str, raw: Mapping[str, Any], known: Mapping[str, Kind]) -> CallSpec:
+    if ("get" in raw) == ("post" in raw):
+        raise ValueError(f"call {name} needs either get or post")
+    return CallSpec(
+        name=name,
+        path=raw.get("get") or raw["post"],
+        arguments=raw.get("takes", {}),
+        answer=read_kind(raw["answers"], known),
+        body=tuple(raw.get("body", ())),
+        fixed_body=raw.get("fixed_body", {}),
+        changes="post" in raw,
+        moves=raw.get("moves_money"),
+        refusals=tuple(raw.get("refusals", ())),
+        undone_by=raw.get("undone_by"),
+    )
 
 
 def project(spec: CallSpec, answer: Mapping[str, Any]) -> dict[str, Any]:
     """Keeps the declared fields of an answer and nothing else."""
-    return {name: _project_value(spec, answer.get(name)) for name in spec.fields}
+    return {name: _project(kind, answer.get(name)) for name, kind in spec.answer.fields.items()}
 
 
-def _project_value(spec: CallSpec, value: Any) -> Any:
-    if isinstance(value, list) and spec.item_fields:
-        return [{name: item.get(name) for name in spec.item_fields} for item in value]
+def _project(kind: Kind, value: Any) -> Any:
+    if isinstance(value, list) and kind.item is not None:
+        return [_project(kind.item, item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _project(of, value.get(name)) for name, of in kind.fields.items()}
     return value

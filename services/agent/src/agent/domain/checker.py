@@ -7,29 +7,36 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Final
 
-from floodgate.catalogue.models import Catalogue, Template
+from floodgate.catalogue.models import Catalogue
 
-from agent.domain.calls import CALLS, CallSpec
-from agent.domain.expressions import VARIABLES, ExpressionError, Expressions
-from agent.domain.flow import OUTCOME, Flow
+from agent.domain.calls import CallSpec
+from agent.domain.check_values import check_expressions, check_types, check_values
+from agent.domain.expressions import Expressions
+from agent.domain.flow import Flow
 from agent.domain.interpreter import BUILT_IN_TEMPLATES
 from agent.domain.model import (
     CONFIRMATION_SLOT,
     REASON_CODES,
     ActStep,
     AskStep,
+    BranchStep,
     ConfirmStep,
     HandOverStep,
     LookUpStep,
     ResolveStep,
     Say,
     SlotType,
+    Undo,
     Workflow,
     edges,
     says_of,
     template_id,
 )
-from agent.domain.sources import sources_of
+from agent.domain.subject import Faults as _Faults
+from agent.domain.subject import Subject as _Subject
+
+Lines = Callable[[str, tuple[str | int, ...]], int | None]
+"""The line of a place in a file of the catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,42 +46,46 @@ class Finding:
     file: str
     step: str
     message: str
+    line: int | None = None
 
     def __str__(self) -> str:
         """One line for an author."""
-        return f"{self.file}: step {self.step}: {self.message}" if self.step else f"{self.file}: {self.message}"
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: step {self.step}: {self.message}" if self.step else f"{place}: {self.message}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """What the rules look at."""
-
-    workflow: Workflow
-    catalogue: Catalogue
-    expressions: Expressions
-    templates: Mapping[str, Template]
-    flow: Flow
-
-
-_Faults = Iterator[tuple[str, str]]
-"""(step or "", message)."""
-
-
-def check_workflow(workflow: Workflow, catalogue: Catalogue, expressions: Expressions, file: str) -> Iterator[Finding]:
+def check_workflow(
+    workflow: Workflow,
+    catalogue: Catalogue,
+    expressions: Expressions,
+    calls: Mapping[str, CallSpec],
+    *,
+    lines: Lines | None = None,
+) -> Iterator[Finding]:
     """Yields every fault; none means that the workflow may run.
 
     Where the structure itself is broken (a step that does not exist), the rules that follow paths are left out.
     """
+    file = f"workflows/{workflow.id}.yaml"
     templates = {template.id: template for template in catalogue.templates}
-    subject = _Subject(workflow, catalogue, expressions, templates, Flow(workflow))
+    subject = _Subject(workflow, catalogue, expressions, templates, Flow(workflow, calls), calls)
     broken = False
     for rule in _STRUCTURE:
-        for step, message in rule(subject):
+        for fault in rule(subject):
             broken = True
-            yield Finding(file, step, message)
+            yield _finding(subject, file, lines, *fault)
     for rule in () if broken else _RULES:
-        for step, message in rule(subject):
-            yield Finding(file, step, message)
+        for fault in rule(subject):
+            yield _finding(subject, file, lines, *fault)
+
+
+def _finding(subject: _Subject, file: str, lines: Lines | None, step: str, message: str, *place: str | int) -> Finding:
+    """Where a step of a part stands, its part's file is named."""
+    use, _, inner = step.partition(".")
+    if inner:
+        file = f"{file.rpartition('/')[0]}/{subject.workflow.parts[use]}.yaml"
+    location = ("steps", inner or step, *place) if step else place
+    return Finding(file, step, message, lines(file, location) if lines is not None else None)
 
 
 def _check_references(subject: _Subject) -> _Faults:
@@ -84,17 +95,23 @@ def _check_references(subject: _Subject) -> _Faults:
     for name, step in steps.items():
         for label, target in edges(step):
             if target not in steps:
-                yield name, f"{label} leads to {target!r}, which is no step"
+                yield name, f"{label} leads to {target!r}, which is no step", *_label_place(label)
+
+
+def _label_place(label: str) -> tuple[str | int, ...]:
+    return ("cases", int(label.removeprefix("case ")) - 1, "next") if label.startswith("case ") else (label,)
 
 
 def _check_calls(subject: _Subject) -> _Faults:
     for name, step in subject.workflow.steps.items():
         if isinstance(step, LookUpStep | ActStep):
-            spec = CALLS.get(step.call)
+            spec = subject.calls.get(step.call)
             if spec is None:
-                yield name, f"there is no call {step.call!r}; declared are {', '.join(sorted(CALLS))}"
+                yield name, f"there is no call {step.call!r}; declared are {', '.join(sorted(subject.calls))}", "call"
                 continue
-            yield from ((name, message) for message in _argument_faults(step, spec))
+            yield from ((name, message, "with") for message in _argument_faults(step, spec))
+        if isinstance(step, ActStep) and step.undo is not None:
+            yield from ((name, message, "undo") for message in _undo_faults(subject, step, step.undo))
 
 
 def _argument_faults(step: LookUpStep | ActStep, spec: CallSpec) -> Iterator[str]:
@@ -108,30 +125,28 @@ def _argument_faults(step: LookUpStep | ActStep, spec: CallSpec) -> Iterator[str
         yield f"{spec.name} changes nothing, so it has to be a look_up"
 
 
+def _undo_faults(subject: _Subject, step: ActStep, undo: Undo) -> Iterator[str]:
+    wanted = subject.calls[step.call].undone_by if step.call in subject.calls else None
+    if undo.call != wanted:
+        yield f"{step.call} is taken back by {wanted or 'nothing'}, not by {undo.call}"
+    elif subject.calls[undo.call].arguments.keys() != undo.with_.keys():
+        yield f"{undo.call} takes {', '.join(subject.calls[undo.call].arguments)} under `with`"
+
+
 def _check_slots(subject: _Subject) -> _Faults:
     for name, step in subject.workflow.steps.items():
         if isinstance(step, AskStep) and step.slot not in subject.workflow.slots:
             yield name, f"asks for {step.slot!r}, which is not among the slots"
         elif isinstance(step, AskStep):
             slot = subject.workflow.slots[step.slot]
-            if slot.type is SlotType.CHOICE and step.choices is None:
+            if slot.type is SlotType.CHOICE and step.choices is None and not step.options:
                 yield name, f"asks for the choice {step.slot!r} without choices"
+            if step.choices is not None and step.options:
+                yield name, "has choices and options; choose one", "options"
+            if step.invalid is not None and step.valid is None:
+                yield name, "has words for an invalid answer and no `valid`", "invalid"
     if CONFIRMATION_SLOT in subject.workflow.slots:
         yield "", f"{CONFIRMATION_SLOT!r} is what confirm steps wait for; give the slot another name"
-
-
-def _check_expressions(subject: _Subject) -> _Faults:
-    for name, step in subject.workflow.steps.items():
-        for source in sources_of(step):
-            try:
-                references = subject.expressions.references(source.text)
-            except ExpressionError as error:
-                yield name, f"{source.place}: {error}"
-                continue
-            allowed = VARIABLES if source.has_item else VARIABLES - {"item"}
-            for reference in references:
-                if reference.path[0] not in allowed:
-                    yield name, f"{source.place}: {reference.path[0]!r} is not known here: {source.text}"
 
 
 def _check_paths(subject: _Subject) -> _Faults:
@@ -144,50 +159,20 @@ def _check_paths(subject: _Subject) -> _Faults:
         yield name, "is in a circle without a question, which would never end"
 
 
-def _check_values(subject: _Subject) -> _Faults:
-    """Slots and data are set on every way that leads to where they are used."""
-    set_before = subject.flow.set_before()
-    for name in sorted(subject.flow.reachable):
-        step = subject.workflow.steps[name]
-        for source in sources_of(step):
-            for reference in subject.expressions.references(source.text):
-                path = reference.path
-                if reference.guarded or path[0] not in {"slots", "data"} or len(path) < 2:
-                    continue
-                if _needed(path) not in set_before[name]:
-                    yield name, f"{source.place}: {'.'.join(path[:2])} may not be set yet: {source.text}"
-                yield from ((name, message) for message in _field_faults(subject, path, source.text))
-
-
-def _needed(path: tuple[str, ...]) -> tuple[str, ...]:
-    """A call's outcome and code are there whatever came back; its answer only when it succeeded."""
-    only_outcome = path[0] == "data" and len(path) > 2 and path[2] in {OUTCOME, "code"}
-    return (*path[:2], OUTCOME) if only_outcome else path[:2]
-
-
-def _field_faults(subject: _Subject, path: tuple[str, ...], text: str) -> Iterator[str]:
-    """A misspelt field of a call's answer; `outcome` and `code` are always there."""
-    if path[0] != "data" or len(path) < 3:
-        return
-    known = subject.flow.fields_of(path[1])
-    if known and path[2] not in known:
-        yield f"{'.'.join(path[:3])} is not what the call answers ({', '.join(sorted(known))}): {text}"
-
-
 def _check_acts(subject: _Subject) -> _Faults:
     confirmed_at = subject.flow.confirmed_at()
     for name in sorted(subject.flow.reachable):
         step = subject.workflow.steps[name]
         if isinstance(step, ActStep):
             yield from ((name, message) for message in _act_faults(subject, step, confirmed_at[name]))
+            yield from ((name, message) for message in _passed_faults(subject, name, step))
+            yield from ((name, message, "with") for message in _identity_faults(subject, step))
 
 
 def _act_faults(subject: _Subject, step: ActStep, confirmed: frozenset[str]) -> Iterator[str]:
-    amount = CALLS[step.call].amount_argument
-    if amount is not None and step.max_amount_cents is None:
-        yield f"{step.call} moves money, so it needs max_amount_cents"
-    if amount is not None and step.harmless is not None:
-        yield f"{step.call} moves money, so it cannot be harmless"
+    spec = subject.calls[step.call]
+    if spec.moves is not None:
+        yield from _money_faults(step, spec)
     if step.harmless is not None:
         if step.confirmed_by:
             yield "is declared harmless and confirmed_by; choose one"
@@ -200,8 +185,58 @@ def _act_faults(subject: _Subject, step: ActStep, confirmed: frozenset[str]) -> 
             yield f"confirmed_by names {by!r}, which is no confirm step"
     if not confirmed or not confirmed <= set(step.confirmed_by):
         yield f"can be reached without a yes to {' or '.join(step.confirmed_by)} just before it"
-    elif amount is not None:
-        yield from _unseen_amount(subject, step, step.with_[amount])
+    elif spec.moves is not None:
+        source = step.with_.get(spec.amount_argument or "", step.amount or "")
+        yield from _unseen_amount(subject, step, source)
+
+
+def _money_faults(step: ActStep, spec: CallSpec) -> Iterator[str]:
+    if step.max_amount_cents is None:
+        yield f"{step.call} moves money, so it needs max_amount_cents"
+    if step.limits is None or None in (step.limits.per_user_per_day.amount_cents, step.limits.per_day.amount_cents):
+        yield f"{step.call} moves money, so it needs limits with an amount_cents per user and day, and per day"
+    if step.harmless is not None:
+        yield f"{step.call} moves money, so it cannot be harmless"
+    if not step.after:
+        yield f"{step.call} moves money, so it needs `after`: the branches that check it"
+    if spec.amount_argument is None and step.amount is None:
+        yield f"{step.call} takes no amount, so the act needs `amount`: what it moves"
+
+
+def _passed_faults(subject: _Subject, name: str, step: ActStep) -> Iterator[str]:
+    """Every way to an action passes its checks."""
+    for check in step.after:
+        if not isinstance(subject.workflow.steps.get(check), BranchStep):
+            yield f"after names {check!r}, which is no branch"
+        elif subject.flow.reached_without(name, check):
+            yield f"can be reached without passing {check}"
+
+
+def _identity_faults(subject: _Subject, step: ActStep) -> Iterator[str]:
+    """What identifies something of the user comes from the backend, never from what somebody wrote."""
+    for name, kind in subject.calls[step.call].arguments.items():
+        if kind == "theirs" and name in step.with_ and not _is_theirs(subject, step.with_[name]):
+            yield f"{name} has to come from a look-up, not from what was written: {step.with_[name]}"
+
+
+def _is_theirs(subject: _Subject, source: str) -> bool:
+    paths = [reference.path for reference in subject.expressions.references(source)]
+    slots = [path[1] for path in paths if path[0] == "slots" and len(path) > 1]
+    data = [path[1] for path in paths if path[0] == "data" and len(path) > 1]
+    chosen = all(_is_chosen(subject, slot) for slot in slots)
+    return bool(slots or data) and chosen and all(subject.flow.looked_up(name) for name in data)
+
+
+def _is_chosen(subject: _Subject, slot: str) -> bool:
+    """Whether a slot can only be one of what a look-up offered."""
+    asked = [step for step in subject.workflow.steps.values() if isinstance(step, AskStep) and step.slot == slot]
+    spec = subject.workflow.slots.get(slot)
+    return (
+        spec is not None
+        and spec.type is SlotType.CHOICE
+        and bool(asked)
+        and all(step.choices is not None for step in asked)
+    )
 
 
 def _unseen_amount(subject: _Subject, step: ActStep, source: str) -> Iterator[str]:
@@ -272,11 +307,12 @@ _STRUCTURE: Final[tuple[Callable[[_Subject], _Faults], ...]] = (
     _check_references,
     _check_calls,
     _check_slots,
-    _check_expressions,
+    check_expressions,
 )
 _RULES: Final[tuple[Callable[[_Subject], _Faults], ...]] = (
     _check_paths,
-    _check_values,
+    check_values,
+    check_types,
     _check_acts,
     _check_ends,
     _check_category,

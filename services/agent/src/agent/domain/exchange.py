@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.domain.calls import CallResult
-from agent.domain.model import SlotSpec
+from agent.domain.model import Limits, SlotSpec
 from agent.domain.slots import Choice
 from agent.domain.state import Run
 
@@ -113,11 +113,17 @@ class NeedLookUp:
 
 @dataclass(frozen=True, slots=True)
 class NeedAct:
-    """A call that changes something: decided, confirmed, within its limits."""
+    """A call that changes something: decided, confirmed, within its limits.
+
+    Attributes:
+        limits: How often it may happen; looked at just before it is sent.
+    """
 
     step: str
     call: str
     arguments: Mapping[str, str | int]
+    amount_cents: int = 0
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True)

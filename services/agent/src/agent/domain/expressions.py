@@ -15,7 +15,7 @@ from celpy.celparser import CELParseError
 from celpy.evaluation import CELEvalError
 from lark import Token, Tree
 
-VARIABLES: Final = frozenset({"slots", "data", "now", "item"})
+VARIABLES: Final = frozenset({"slots", "data", "now"})
 
 
 class ExpressionError(ValueError):
@@ -59,6 +59,15 @@ class Expressions:
                 where = f"line {error.line}, column {error.column}" if error.line else "its end"
                 raise ExpressionError(f"not a CEL expression (at {where}): {source}") from error
             self._trees[source] = tree
+
+    def tree(self, source: str) -> Tree[Token]:
+        """How an expression is built.
+
+        Raises:
+            ExpressionError: It is not CEL.
+        """
+        self.compile(source)
+        return self._trees[source]
 
     def references(self, source: str) -> tuple[Reference, ...]:
         """What an expression reads, names bound inside it left out."""

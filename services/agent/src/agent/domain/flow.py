@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Final
 
-from agent.domain.calls import CALLS
+from agent.domain.calls import CallSpec
 from agent.domain.model import (
     ActStep,
     AskStep,
@@ -26,6 +26,7 @@ Value = tuple[str, ...]
 """("slots", name), ("data", name), or ("data", name, OUTCOME) when only a call's outcome and code are there."""
 
 OUTCOME: Final = "outcome"
+_DATA: Final = re.compile(r"\bdata\.(\w+)")
 _GUARD: Final = re.compile(r"^has\(slots\.(?P<slot>\w+)\)(?: && [^|]*)?$")
 """A condition that holds only where the slot is set."""
 
@@ -33,8 +34,9 @@ _GUARD: Final = re.compile(r"^has\(slots\.(?P<slot>\w+)\)(?: && [^|]*)?$")
 class Flow:
     """The graph of one workflow. Steps that do not exist are ignored; the checker reports them first."""
 
-    def __init__(self, workflow: Workflow) -> None:
+    def __init__(self, workflow: Workflow, calls: Mapping[str, CallSpec]) -> None:
         self._steps = workflow.steps
+        self._calls = calls
         self._start = workflow.start
 
     @cached_property
@@ -128,14 +130,46 @@ class Flow:
                     waiting.append(target)
         return {name: frozenset() if nothing in found else frozenset(found) for name, found in arriving.items()}
 
+    def reached_without(self, step: str, passing: str) -> bool:
+        """Whether some way leads to a step that does not pass another."""
+        found: set[str] = set()
+        waiting = [self._start]
+        while waiting:
+            name = waiting.pop()
+            if name == step:
+                return True
+            if name not in found and name != passing:
+                found.add(name)
+                waiting.extend(target for _, target in self._ways[name])
+        return False
+
+    def looked_up(self, name: str) -> bool:
+        """Whether `data.<name>` comes from look-ups, or is worked out from what does."""
+        return self._from_look_ups(name, frozenset())
+
+    def _from_look_ups(self, name: str, seen: frozenset[str]) -> bool:
+        if name in seen:
+            return True
+        origins = [
+            step
+            for step in self._steps.values()
+            if (isinstance(step, SetStep) and name in step.values)
+            or (isinstance(step, LookUpStep | ActStep) and step.save_as == name)
+        ]
+        return bool(origins) and all(
+            not isinstance(step, SetStep)
+            or any(self._from_look_ups(read, seen | {name}) for read in _DATA.findall(step.values[name]))
+            for step in origins
+        )
+
     def fields_of(self, name: str) -> frozenset[str]:
         """The fields of `data.<name>` when calls alone set it; empty when it is anything else."""
         fields: set[str] = set()
         for step in self._steps.values():
             if isinstance(step, SetStep) and name in step.values:
                 return frozenset()
-            if isinstance(step, LookUpStep | ActStep) and step.save_as == name and step.call in CALLS:
-                fields |= {*CALLS[step.call].fields, "outcome", "code"}
+            if isinstance(step, LookUpStep | ActStep) and step.save_as == name and step.call in self._calls:
+                fields |= {*self._calls[step.call].fields, "outcome", "code"}
         return frozenset(fields)
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from string import Formatter
-from typing import Final
+from typing import Final, TypeVar
 
 from floodgate.catalogue.models import Automation, Catalogue
 
-from agent.domain.checker import Finding, check_workflow
+from agent.backends.declared import CALLS
+from agent.domain.calls import CallSpec
+from agent.domain.checker import Finding, Lines, check_workflow
 from agent.domain.exchange import Utterance
 from agent.domain.expressions import Expressions
-from agent.domain.model import Workflow, WorkflowError, parse_workflow
+from agent.domain.model import Part, Workflow, WorkflowError
+from agent.domain.parsing import is_part, parse_part, parse_workflow
 
 FOLDER: Final = "workflows"
+T = TypeVar("T")
 
 
 class Library:
@@ -21,13 +26,15 @@ class Library:
 
     Args:
         catalogue: A checked catalogue.
+        calls: What the backend offers.
 
     Raises:
         WorkflowError: A workflow cannot be read or breaks a rule; one line per fault, with file and step.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, calls: Mapping[str, CallSpec] = CALLS) -> None:
         self.catalogue = catalogue
+        self.calls = calls
         self.expressions = Expressions()
         self._templates = {template.id: template for template in catalogue.templates}
         self._teams = {category.id: category.team for category in catalogue.categories}
@@ -36,9 +43,9 @@ class Library:
         if faults:
             raise WorkflowError("\n".join(str(finding) for finding in faults))
 
-    def check(self, workflow: Workflow) -> Iterator[Finding]:
+    def check(self, workflow: Workflow, lines: Lines | None = None) -> Iterator[Finding]:
         """Everything that is wrong with a workflow."""
-        yield from check_workflow(workflow, self.catalogue, self.expressions, file_of(workflow.id))
+        yield from check_workflow(workflow, self.catalogue, self.expressions, self.calls, lines=lines)
 
     def is_on(self, workflow_id: str) -> bool:
         """Whether a category lets the workflow run: what was decided by another version may be switched off in this."""
@@ -84,18 +91,24 @@ def file_of(workflow_id: str) -> str:
 
 
 def parse_all(catalogue: Catalogue) -> Mapping[str, Workflow]:
-    """Parses every workflow of a catalogue.
+    """Parses every workflow of a catalogue, with the parts that they use put in.
 
     Raises:
         WorkflowError: One line per fault of any of them.
     """
-    parsed: dict[str, Workflow] = {}
     faults: list[str] = []
-    for workflow_id, raw in sorted(catalogue.workflows.items()):
+
+    def parsed(key: str, parse: Callable[[str, object, str], T]) -> T | None:
         try:
-            parsed[workflow_id] = parse_workflow(workflow_id, raw, file_of(workflow_id))
+            return parse(key, catalogue.workflows[key], file_of(key))
         except WorkflowError as error:
             faults.append(str(error))
+            return None
+
+    keys = sorted(catalogue.workflows)
+    found = {key: parsed(key, parse_part) for key in keys if is_part(catalogue.workflows[key])}
+    parts: Mapping[str, Part] = {key: part for key, part in found.items() if part is not None}
+    workflows = {key: parsed(key, partial(parse_workflow, parts=parts)) for key in keys if key not in found}
     if faults:
         raise WorkflowError("\n".join(faults))
-    return parsed
+    return {key: workflow for key, workflow in workflows.items() if workflow is not None}

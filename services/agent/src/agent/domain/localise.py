@@ -10,7 +10,7 @@ from agent.domain.expressions import ExpressionError
 
 _SYMBOLS: Final[Mapping[str, str]] = {"EUR": "€", "GBP": "£"}
 
-_MONTHS: Final[Mapping[str, tuple[str, ...]]] = {
+MONTHS: Final[Mapping[str, tuple[str, ...]]] = {
     language: tuple(names.split())
     for language, names in {
         "nl": "januari februari maart april mei juni juli augustus september oktober november december",
@@ -59,6 +59,6 @@ def day(moment: Any, language: str) -> str:
         parsed = datetime.fromisoformat(moment)
     except (TypeError, ValueError) as error:
         raise ExpressionError("a date has to be RFC 3339") from error
-    months = _MONTHS.get(language, _MONTHS["en"])
+    months = MONTHS.get(language, MONTHS["en"])
     form = _DAY_FORMS.get(language, "{day} {month} {year}")
     return form.format(day=parsed.day, month=months[parsed.month - 1], year=parsed.year)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-StepId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+StepId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$", max_length=96)]
+"""With a dot for a step of a part: `<step that uses it>.<its step>`; authors write no dots."""
+
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 Expression = Annotated[str, Field(min_length=1, max_length=2_000)]
 
@@ -58,6 +61,15 @@ class SlotType(StrEnum):
     CHOICE = "choice"
     TEXT = "text"
     INTEGER = "integer"
+    AMOUNT = "amount"
+    DATE = "date"
+    NAME = "name"
+    CODE = "code"
+
+    @property
+    def reads_anything(self) -> bool:
+        """Whether any text is a value of it, so that nothing can be told from reading one."""
+        return self in {SlotType.TEXT, SlotType.NAME}
 
 
 class SlotSpec(WorkflowModel):
@@ -66,6 +78,20 @@ class SlotSpec(WorkflowModel):
     type: SlotType
     description: str = Field(description="For the model that reads it, and for the human who takes over.")
     from_first_message: bool = Field(default=False, description="Also read from the message that started it.")
+    pattern: str | None = Field(
+        default=None, description="For a code: the regular expression that all of it matches, in capitals."
+    )
+
+    @model_validator(mode="after")
+    def _needs_pattern(self) -> SlotSpec:
+        if (self.type is SlotType.CODE) != (self.pattern is not None):
+            raise ValueError("a code, and nothing else, needs a pattern")
+        if self.pattern is not None:
+            try:
+                re.compile(self.pattern)
+            except re.error as error:
+                raise ValueError(f"pattern is no regular expression: {error}") from error
+        return self
 
 
 class Place(WorkflowModel):
@@ -79,10 +105,11 @@ class Place(WorkflowModel):
 class Say(WorkflowModel):
     """A template and what fills it.
 
-    A plain name is `wf_<workflow>_<name>`; `common.<name>` is `wf_common_<name>`, shared by all workflows.
+    A plain name is `wf_<workflow>_<name>` (of a part: `wf_<part>_<name>`); `common.<name>` is `wf_common_<name>`,
+    shared by all.
     """
 
-    template: Annotated[str, Field(pattern=r"^(common\.)?[a-z][a-z0-9_]*$")]
+    template: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]*\.)?[a-z][a-z0-9_]*$")]
     places: dict[Name, Expression | Place] = {}
 
     def place(self, name: str) -> Place:
@@ -99,13 +126,23 @@ class Choices(WorkflowModel):
     label: Say
 
 
+class Option(WorkflowModel):
+    """A button that is always the same."""
+
+    value: Name
+    say: Say
+
+
 class AskStep(WorkflowModel):
-    """Asks for a slot; skipped when the slot already has a value, unless `again`."""
+    """Asks for a slot; skipped when the slot already has a value that is valid, unless `again`."""
 
     do: Literal["ask"]
     slot: Name
     say: Say
     choices: Choices | None = None
+    options: tuple[Option, ...] = Field(default=(), max_length=10)
+    valid: Expression | None = Field(default=None, description="What must hold of `value`, the answer.")
+    invalid: Say | None = Field(default=None, description="Said before it is asked again.")
     again: bool = Field(default=False, description="Ask even if the slot has a value, which is forgotten.")
     max_attempts: Annotated[int, Field(ge=1, le=5)] = 3
     next: StepId
@@ -158,6 +195,35 @@ class ConfirmStep(WorkflowModel):
     give_up: StepId
 
 
+class Quota(WorkflowModel):
+    """How much may be done in a day (UTC)."""
+
+    count: Annotated[int, Field(gt=0)]
+    amount_cents: Annotated[int, Field(gt=0)] | None = None
+
+
+class Velocity(WorkflowModel):
+    """A breaker: so many within so long, and no more until it is less."""
+
+    count: Annotated[int, Field(gt=0)]
+    within_minutes: Annotated[int, Field(gt=0, le=1_440)]
+
+
+class Limits(WorkflowModel):
+    """How often an action may happen, whatever its workflow decides. Beyond it, the backend is not asked: refused."""
+
+    per_user_per_day: Quota
+    per_day: Quota
+    velocity: Velocity
+
+
+class Undo(WorkflowModel):
+    """How the action is taken back; told to the human who takes over."""
+
+    call: Name
+    with_: dict[Name, Expression] = Field(default={}, alias="with")
+
+
 class ActStep(WorkflowModel):
     """A call that changes something. It needs a confirmation, or the statement that it is harmless."""
 
@@ -167,7 +233,11 @@ class ActStep(WorkflowModel):
     save_as: Name
     confirmed_by: tuple[StepId, ...] = ()
     harmless: str | None = Field(default=None, min_length=10, description="Why no confirmation is needed.")
+    after: tuple[StepId, ...] = Field(default=(), description="Checks: branches that every way here passes.")
+    amount: Expression | None = Field(default=None, description="What it moves, where no argument of the call says so.")
     max_amount_cents: Annotated[int, Field(gt=0)] | None = None
+    limits: Limits | None = None
+    undo: Undo | None = None
     done: StepId
     refused: StepId
     not_found: StepId
@@ -180,6 +250,31 @@ class SayStep(WorkflowModel):
     do: Literal["say"]
     say: Say
     next: StepId
+
+
+class AnswerStep(WorkflowModel):
+    """Answers from the knowledge, with its citation; nothing is said that no article says."""
+
+    do: Literal["answer"]
+    question: Say | None = Field(default=None, description="What is looked for; else what the user wrote.")
+    answered: StepId
+    unsupported: StepId
+
+
+class PartStep(WorkflowModel):
+    """Runs a part (a file with `kind: part`); its steps take this one's place before anything is checked."""
+
+    do: Literal["part"]
+    part: Name
+    with_: dict[Name, Expression] = Field(default={}, alias="with")
+    ways: dict[Name, StepId] = Field(min_length=1, description="Where each of its endings leads.")
+
+
+class EndStep(WorkflowModel):
+    """Ends a part: the way out that the workflow goes on by."""
+
+    do: Literal["end"]
+    way: Name
 
 
 class HandOverStep(WorkflowModel):
@@ -201,14 +296,39 @@ class ResolveStep(WorkflowModel):
 
 
 Step = Annotated[
-    AskStep | LookUpStep | BranchStep | SetStep | ConfirmStep | ActStep | SayStep | HandOverStep | ResolveStep,
+    AskStep
+    | LookUpStep
+    | BranchStep
+    | SetStep
+    | ConfirmStep
+    | ActStep
+    | SayStep
+    | AnswerStep
+    | PartStep
+    | EndStep
+    | HandOverStep
+    | ResolveStep,
     Field(discriminator="do"),
 ]
+
+
+class Part(WorkflowModel):
+    """Steps that several workflows share. It takes values (read as `data.<name>`), and ends by named ways."""
+
+    kind: Literal["part"]
+    id: Name
+    owner: str
+    review_by: date
+    takes: tuple[Name, ...] = ()
+    slots: dict[Name, SlotSpec] = {}
+    start: StepId
+    steps: dict[StepId, Step] = Field(min_length=1)
 
 
 class Workflow(WorkflowModel):
     """One version of one workflow."""
 
+    kind: Literal["workflow"] = "workflow"
     id: Name
     version: Annotated[int, Field(ge=1)]
     title: str
@@ -223,6 +343,7 @@ class Workflow(WorkflowModel):
     slots: dict[Name, SlotSpec] = {}
     start: StepId
     steps: dict[StepId, Step] = Field(min_length=1)
+    parts: dict[Name, Name] = Field(default={}, description="Filled in when parts are put in: step to part.")
 
     @property
     def reference(self) -> str:
@@ -234,30 +355,6 @@ class Workflow(WorkflowModel):
         """First eight hexadecimal digits of the SHA-256 of its content."""
         content = json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:8]
-
-
-def parse_workflow(workflow_id: str, raw: object, file: str) -> Workflow:
-    """Turns the YAML of one file into a workflow.
-
-    Raises:
-        WorkflowError: One line per fault, each naming the file and the step.
-    """
-    try:
-        workflow = Workflow.model_validate(raw)
-    except ValidationError as error:
-        raise WorkflowError("\n".join(_describe(file, fault) for fault in error.errors())) from error
-    if workflow.id != workflow_id:
-        raise WorkflowError(f"{file}: id is {workflow.id!r}; give the file and the id the same name")
-    return workflow
-
-
-def _describe(file: str, fault: Mapping[str, Any]) -> str:
-    location = [str(part) for part in fault["loc"]]
-    place = f"{file}"
-    if len(location) >= 2 and location[0] == "steps":
-        place += f": step {location[1]}"
-        location = location[2:]
-    return f"{place}: {'.'.join(location) or 'file'}: {fault['msg']}"
 
 
 def edges(step: Step) -> Iterator[tuple[str, str]]:
@@ -277,7 +374,11 @@ def edges(step: Step) -> Iterator[tuple[str, str]]:
         case ActStep():
             yield from (("done", step.done), ("refused", step.refused))
             yield from (("not_found", step.not_found), ("unknown", step.unknown))
-        case HandOverStep() | ResolveStep():
+        case AnswerStep():
+            yield from (("answered", step.answered), ("unsupported", step.unsupported))
+        case PartStep():
+            yield from step.ways.items()
+        case EndStep() | HandOverStep() | ResolveStep():
             return
 
 
@@ -291,5 +392,11 @@ def says_of(step: Step) -> Iterator[Say]:
     """Everything that a step may say, button labels included."""
     if isinstance(step, AskStep | ConfirmStep | SayStep | HandOverStep | ResolveStep):
         yield step.say
-    if isinstance(step, AskStep) and step.choices is not None:
-        yield step.choices.label
+    if isinstance(step, AskStep):
+        yield from (option.say for option in step.options)
+        if step.choices is not None:
+            yield step.choices.label
+        if step.invalid is not None:
+            yield step.invalid
+    if isinstance(step, AnswerStep) and step.question is not None:
+        yield step.question

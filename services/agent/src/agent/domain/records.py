@@ -197,7 +197,8 @@ def note(case: Case, ending: HandedOver, run: Run | None, citations: Sequence[Ci
         lines.append(f"What we know: {known}")
     for action in run.actions if run else ():
         detail = f" ({action.detail})" if action.detail else ""
-        lines.append(f"Action: {action.action.replace('_', ' ')}: {_STATUS_WORDS[action.status]}{detail}")
+        undo = f"; taken back by: {action.undo}" if action.undo else ""
+        lines.append(f"Action: {action.action.replace('_', ' ')}: {_STATUS_WORDS[action.status]}{detail}{undo}")
     if run is not None and not run.actions:
         lines.append("Action: none, nothing was changed")
     if citations:

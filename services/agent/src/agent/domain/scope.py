@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from agent.domain import localise
-from agent.domain.calls import CALLS
+from agent.domain.calls import CallSpec
 from agent.domain.exchange import Button, Utterance
 from agent.domain.expressions import ExpressionError, Expressions
-from agent.domain.model import AskStep, Place, Say, Workflow, template_id
+from agent.domain.model import AskStep, Place, Say, SlotSpec, SlotType, Workflow, template_id
 from agent.domain.slots import Choice
 from agent.domain.state import Run
 
@@ -26,6 +26,8 @@ class Context:
     Attributes:
         asked_by: Event id of the verdict being handled.
         label: Renders a button's label, so that a typed label is recognised as the button.
+        calls: The declared calls of the backend.
+        said: What the user just wrote; never kept.
     """
 
     workflow: Workflow
@@ -34,6 +36,8 @@ class Context:
     language: str
     asked_by: str
     label: Callable[[Utterance], str]
+    calls: Mapping[str, CallSpec]
+    said: str = ""
 
 
 def arguments(context: Context, run: Run, call: str, sources: Mapping[str, str]) -> dict[str, str | int]:
@@ -43,7 +47,7 @@ def arguments(context: Context, run: Run, call: str, sources: Mapping[str, str])
         ExpressionError: One is of another kind.
     """
     read: dict[str, str | int] = {}
-    for name, kind in CALLS[call].arguments.items():
+    for name, kind in context.calls[call].arguments.items():
         value = evaluate(context, run, sources[name])
         expected = int if kind == "cents" else str
         if not isinstance(value, expected) or isinstance(value, bool) or value == "":
@@ -54,6 +58,8 @@ def arguments(context: Context, run: Run, call: str, sources: Mapping[str, str])
 
 def buttons(context: Context, run: Run, step: AskStep) -> tuple[Button, ...]:
     """The choices of a question, at most ten."""
+    if step.options:
+        return tuple(Button(option.value, utterance(context, run, option.say)) for option in step.options)
     if step.choices is None:
         return ()
     items = evaluate(context, run, step.choices.each)
@@ -100,4 +106,56 @@ def evaluate(context: Context, run: Run, source: str) -> Any:
 
 def scope(context: Context, run: Run) -> dict[str, Any]:
     """What an expression may read."""
-    return {"slots": run.slots, "data": run.data, "now": context.now}
+    specs = context.workflow.slots
+    slots = {name: typed(specs[name], text) for name, text in run.slots.items() if name in specs}
+    return {"slots": slots, "data": run.data, "now": context.now}
+
+
+def typed(spec: SlotSpec, text: str) -> Any:
+    """A slot's value as expressions see it; kept as text, it has been validated."""
+    match spec.type:
+        case SlotType.INTEGER | SlotType.AMOUNT:
+            return int(text)
+        case SlotType.YES_NO:
+            return text == "yes"
+        case SlotType.DATE:
+            return f"{text}T00:00:00+00:00"
+        case _:
+            return text
+
+
+PRIVATE: Final = frozenset({SlotType.TEXT, SlotType.EMAIL, SlotType.NAME})
+"""What people wrote themselves; no trace shows it."""
+
+
+def inputs_of(context: Context, run: Run, sources: Iterable[str]) -> dict[str, Any]:
+    """What expressions read, for the trace: plain values only, and nothing that a person wrote in their own words."""
+    members = scope(context, run)
+    found: dict[str, Any] = {}
+    for source in sources:
+        for reference in context.expressions.references(source):
+            shown = _shown(context, members, reference.path)
+            if shown is not None and len(reference.path) > 1:
+                found[".".join(reference.path)] = shown
+    return found
+
+
+def _shown(context: Context, members: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    spec = context.workflow.slots.get(path[1]) if path[0] == "slots" and len(path) > 1 else None
+    if spec is not None and spec.type in PRIVATE:
+        return "(written by the user)" if path[1] in members["slots"] else "(not set)"
+    value: Any = members
+    for name in path:
+        if not isinstance(value, Mapping) or name not in value:
+            return "(not set)"
+        value = value[name]
+    return plain(value)
+
+
+def plain(value: Any) -> Any:
+    """A value short enough for a trace; None for what has no short form."""
+    if isinstance(value, list):
+        return f"{len(value)} items"
+    if isinstance(value, str):
+        return value[:64]
+    return value if isinstance(value, bool | int | float) else None

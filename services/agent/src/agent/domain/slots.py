@@ -10,6 +10,7 @@ from typing import Final
 
 from agent.domain import words
 from agent.domain.model import SlotSpec, SlotType
+from agent.domain.readers import read_amount, read_code, read_day, read_name
 from agent.domain.words import fold
 
 _ORDER_NUMBER: Final = re.compile(r"(?<![A-Za-z0-9])TK[\s\-–_#:]*(\d{5})(?!\d)", re.IGNORECASE)
@@ -79,6 +80,8 @@ def read_slot(spec: SlotSpec, text: str, language: str, choices: Sequence[Choice
     """The slot's value as text, validated; None when it is not there or not clear."""
     if choices:
         return _read_choice(text, language, choices)
+    if spec.pattern is not None:
+        return read_code(spec.pattern, text)
     reader = _READERS.get(spec.type)
     return None if reader is None else reader(text, language)
 
@@ -90,6 +93,8 @@ def validate(spec: SlotSpec, value: str, choices: Sequence[Choice] = ()) -> str 
     if spec.type is SlotType.YES_NO:
         return value if value in {"yes", "no"} else None
     read = read_slot(spec, value, "en")
+    if spec.type in {SlotType.AMOUNT, SlotType.DATE}:
+        return read
     return read if read is not None and len(value) <= len(read) + 4 else None
 
 
@@ -152,5 +157,8 @@ _READERS: Final[Mapping[SlotType, Callable[[str, str], str | None]]] = {
     SlotType.YES_NO: lambda text, language: _WRITTEN[read_yes_no(text, language)],
     SlotType.INTEGER: lambda text, _: _only(set(_INTEGER.findall(text))),
     SlotType.TEXT: lambda text, _: _read_text(text),
+    SlotType.AMOUNT: lambda text, _: read_amount(text),
+    SlotType.DATE: read_day,
+    SlotType.NAME: lambda text, _: read_name(text),
 }
 """A choice has none of its own: it is read against what is offered, and nothing can be chosen from nothing."""

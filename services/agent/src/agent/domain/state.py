@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict
 
 RECENT_EVENTS: Final = 50
 TRACE_LENGTH: Final = 100
+PATH_LENGTH: Final = 120
+HISTORY_LENGTH: Final = 3
+"""Questions that a correction can go back to."""
 
 
 class StateModel(BaseModel):
@@ -25,6 +28,7 @@ class ActionRecord(StateModel):
     idempotency_key: str
     status: str
     detail: str = ""
+    undo: str = ""
 
 
 class Awaited(StateModel):
@@ -41,6 +45,27 @@ class Awaited(StateModel):
     labels: tuple[str, ...] = ()
 
 
+class Taken(StateModel):
+    """A way that was taken out of a step, and what decided it."""
+
+    step: str
+    way: str
+    inputs: dict[str, Any] = {}
+
+
+class Snapshot(StateModel):
+    """How things stood when a question was put: a correction takes the run back to exactly this.
+
+    Attributes:
+        slot: What was asked for; empty for the very beginning, with what the first message said.
+    """
+
+    step: str
+    slot: str = ""
+    slots: dict[str, str] = {}
+    data: dict[str, Any] = {}
+
+
 class Run(StateModel):
     """A workflow on its way.
 
@@ -51,6 +76,8 @@ class Run(StateModel):
             worked out or done after it.
         attempts: Questions asked at each step without an answer that could be used.
         turns: User turns so far.
+        path: The ways taken, for `explain` and for coverage.
+        history: Questions that were answered since the last action.
     """
 
     workflow: str
@@ -63,6 +90,12 @@ class Run(StateModel):
     confirmed: str | None = None
     trace: tuple[str, ...] = ()
     actions: tuple[ActionRecord, ...] = ()
+    path: tuple[Taken, ...] = ()
+    history: tuple[Snapshot, ...] = ()
+
+    def closed(self) -> Run:
+        """What is kept of it once it has ended: its way and its actions."""
+        return self.model_copy(update={"slots": {}, "data": {}, "history": (), "awaited": None, "confirmed": None})
 
 
 class Case(StateModel):
@@ -88,6 +121,7 @@ class AgentState(StateModel):
     Attributes:
         handed_over: A human has the case, so automation is silent until the conversation is closed.
         carried_usage: What the model used before an action; told in the record that follows the action.
+        ended: The last workflow that ended, for `explain`.
     """
 
     recent_event_ids: tuple[str, ...] = ()
@@ -96,6 +130,7 @@ class AgentState(StateModel):
     carried_usage: ModelUsage | None = None
     run: Run | None = None
     case: Case | None = None
+    ended: Run | None = None
 
     def seen(self, event_id: str) -> bool:
         """Whether an event was handled before."""

@@ -1,0 +1,1 @@
+"""Declarations of the backends that workflows may use."""
