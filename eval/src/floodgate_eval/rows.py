@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
+from floodgate.json_lines import json_objects
 from keyflow import FatalError
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, field_validator, model_validator
 
@@ -246,39 +246,6 @@ def read_rows(paths: Sequence[Path], model: type[R]) -> list[R]:
         named = ", ".join(str(path) for path in paths)
         raise FatalError(f"{named}: no rows; write one JSON object per line: {shape}")
     return rows
-
-
-def json_objects(paths: Sequence[Path], shape: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of JSON Lines files, each with its place (file and line).
-
-    Args:
-        paths: The files; blank lines are left out.
-        shape: What a row looks like, for whoever has to mend one.
-
-    Raises:
-        FatalError: A file cannot be read, or a line is no object: file, line, what, and the remedy.
-    """
-    for path in paths:
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except OSError as error:
-            raise FatalError(f"{path}: {error.strerror}; name a JSON Lines file") from error
-        except UnicodeDecodeError as error:
-            raise FatalError(f"{path}: is not UTF-8; save it as UTF-8") from error
-        # Only line feeds end a row: U+2028 and the like may stand inside a text.
-        for number, line in enumerate(text.split("\n"), 1):
-            if line.strip():
-                yield f"{path}:{number}", _object(f"{path}:{number}", line, shape)
-
-
-def _object(place: str, line: str, shape: str) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError as error:
-        raise FatalError(f"{place}: is not JSON ({error}); write one object per line: {shape}") from error
-    if not isinstance(value, dict):
-        raise FatalError(f"{place}: is not an object; write {shape}")
-    return value
 
 
 def _row(place: str, value: dict[str, Any], model: type[R]) -> R:

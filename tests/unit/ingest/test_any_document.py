@@ -117,7 +117,7 @@ def test_any_envelope_is_mapped_or_refused(document: Any) -> None:
 @given(damaged(CONVERSATION).filter(lambda document: isinstance(document, dict)))
 def test_any_conversation_is_read_or_refused(document: Any) -> None:
     messages = read_or_refused(lambda: messages_of_conversation(document, RULES))
-    feedback = read_or_refused(lambda: feedback_of(document))
+    feedback = read_or_refused(lambda: feedback_of(document, RULES))
     # All of one conversation: whatever is damaged, nothing reaches another one.
     assert len({address_of(event)[1] for event in (*messages, *feedback)}) <= 1
 

@@ -218,6 +218,14 @@ def test_tags_are_feedback_and_the_same_tag_twice_is_the_same_judgement() -> Non
     assert [event.event_id for event in once] == [event.event_id for event in feedback]
 
 
+def test_who_set_a_tag_is_known_by_a_pseudonym_only() -> None:
+    tag = {"id": "1", "name": "floodgate:ok", "applied_by": {"type": "admin", "id": "5002"}}
+    item = conversation(tags_added={"tags": [tag, {"id": "2", "name": "floodgate:wrong-path:billing/payment"}]})
+    given = map_envelope(envelope("conversation_part.tag.created", item), RULES).events
+    reviewers = [event.reviewer for event in given if isinstance(event, Feedback)]
+    assert reviewers == [PSEUDONYMS.contact_id("reviewer", "intercom:5002"), ""]
+
+
 def test_an_unknown_topic_and_a_ping_lead_to_nothing() -> None:
     assert map_envelope(envelope("company.created", {"id": "1"}), RULES).topic == "unknown"
     ping = {"type": "notification_event", "topic": "ping", "data": {"item": {"type": "ping"}}}

@@ -100,7 +100,7 @@ class ClosedHandler:
         own_id = closed.conversation_id.partition(":")[2]
         document = await self._conversations.conversation_document(own_id)
         # Tags are often set just before closing; the same tag is the same judgement, however often it is told.
-        return (interaction_of_conversation(document, closed, self._rules), *feedback_of(document))
+        return (interaction_of_conversation(document, closed, self._rules), *feedback_of(document, self._rules))
 
     async def _from_timeline(self, closed: Message) -> Interaction:
         entries = await self._timeline.read(closed.conversation_id)

@@ -12,6 +12,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+REVIEWERS: Final = "reviewer"
+"""Namespace of the pseudonyms of those who judge verdicts."""
+
 _NAMESPACE: Final = UUID("6f0f3f5e-2f0c-5d57-9a53-5f0d3f0c7a11")
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from floodgate.events import Feedback, FeedbackLabel, Message, MessageKind, conversation_key
+from floodgate.events.ids import REVIEWERS
 from pydantic import ValidationError
 
 from ingest.domain.errors import DocumentError, document_error, problems_of
@@ -116,7 +117,7 @@ def _events_of_topic(
     topic: str, item: Mapping[str, Any], envelope: Mapping[str, Any], rules: IntercomRules
 ) -> tuple[Event, ...]:
     if topic == TAG_TOPIC:
-        return feedback_of(item)
+        return feedback_of(item, rules)
     if topic == USER_CREATED:
         return tuple(filter(None, [source_message(item, rules)]))
     wanted = KINDS_BY_TOPIC[topic]
@@ -127,7 +128,7 @@ def _events_of_topic(
     if not events and not parts:
         events.extend(filter(None, [_without_parts(topic, wanted, item, envelope, rules)]))
     if wanted is MessageKind.CLOSED:
-        events.extend(feedback_of(item))
+        events.extend(feedback_of(item, rules))
     return tuple(events)
 
 
@@ -210,17 +211,17 @@ def messages_of_conversation(
     return tuple(message for message in found if since is None or message.occurred_at >= since)
 
 
-def feedback_of(conversation: Mapping[str, Any]) -> tuple[Feedback, ...]:
+def feedback_of(conversation: Mapping[str, Any], rules: IntercomRules) -> tuple[Feedback, ...]:
     """Reviewers' judgements, given as tags; the same tag on the same conversation is the same judgement.
 
     Raises:
         DocumentError: A tag's name is no valid Unicode.
     """
     with _unfit_members():
-        return _feedback_of(conversation)
+        return _feedback_of(conversation, rules)
 
 
-def _feedback_of(conversation: Mapping[str, Any]) -> tuple[Feedback, ...]:
+def _feedback_of(conversation: Mapping[str, Any], rules: IntercomRules) -> tuple[Feedback, ...]:
     conversation_id = text_id(conversation.get("id"))
     happened_at = unix_time(conversation.get("updated_at")) or unix_time(conversation.get("created_at"))
     found: dict[str, Feedback] = {}
@@ -237,8 +238,15 @@ def _feedback_of(conversation: Mapping[str, Any]) -> tuple[Feedback, ...]:
             label=judgement[0],
             should_be=judgement[1],
             source=CHANNEL,
+            reviewer=_reviewer(tag, rules),
         )
     return tuple(found.values())
+
+
+def _reviewer(tag: Mapping[str, Any], rules: IntercomRules) -> str:
+    """Pseudonym of the teammate who set the tag; empty where Intercom does not say."""
+    teammate = text_id(member(tag, "applied_by", "id"))
+    return rules.pseudonyms.contact_id(REVIEWERS, f"{CHANNEL}:{teammate}") if teammate else ""
 
 
 def _tags_of(conversation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
