@@ -36,7 +36,7 @@ def test_every_kind_of_verdict_in_several_languages(firewall, desk):
         assert verdict.message == message
         assert verdict.explanation
         assert verdict.versions.catalogue
-        assert verdict.versions.prompt == "assess@2"
+        assert verdict.versions.prompt == "assess@3"
         assert "local model" in verdict.usage.model_label
         assert verdict.usage.cost_usd > 0
     handed_over = {verdicts[4].conversation_id: "urgent", verdicts[5].conversation_id: "injection"}

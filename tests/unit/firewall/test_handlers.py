@@ -34,7 +34,7 @@ async def test_every_verdict_explains_itself_and_names_its_versions(ask, message
     verdict, _, _ = await ask(message(), answer=answer())
     assert verdict.explanation.endswith(".")
     assert (verdict.versions.service, verdict.versions.catalogue) == ("1.2.3", "0123456789ab")
-    assert verdict.versions.prompt == "assess@2"
+    assert verdict.versions.prompt == "assess@3"
     assert verdict.usage.calls == 1
     assert verdict.usage.model_label == "local model (m)"
     assert verdict.elapsed_ms == 1500

@@ -49,7 +49,7 @@ def prompt(index):
 
 def test_the_prefix_is_byte_identical_to_the_golden_one(prompt):
     assert prompt.system.startswith(GOLDEN)
-    assert (prompt.name, prompt.version, prompt.tool_name) == ("assess", "2", "assess_message")
+    assert (prompt.name, prompt.version, prompt.tool_name) == ("assess", "3", "assess_message")
 
 
 def test_the_prefix_and_the_schema_do_not_change_from_call_to_call(index, prompt):

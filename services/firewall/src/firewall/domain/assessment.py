@@ -33,7 +33,9 @@ class AssessMessage(BaseModel):
     belongs_to_chosen_path: bool
     belongs_probability: float = Field(default=0.5, ge=0, le=1)
     suggested_path: str
+    in_scope_probability: float = Field(default=0.5, ge=0, le=1)
     misuse: Literal["none", "injection", "abuse", "spam"]
+    misuse_probability: float = Field(default=0.5, ge=0, le=1)
     urgency: float = Field(ge=0, le=1)
     urgency_reasons: list[str] = Field(default_factory=list)
     workflow: str
@@ -47,6 +49,8 @@ class Assessment:
     Attributes:
         category: None when the model said none.
         workflow: The model's candidate; whether it may run is decided by policy.
+        belongs_probability: That it belongs to the chosen path; None where the model left it out. The same holds for
+            `in_scope_probability` (some category fits) and `misuse_probability` (misuse of any kind).
     """
 
     category: str | None
@@ -60,6 +64,9 @@ class Assessment:
     evidence: tuple[str, ...] = ()
     wants: str = ""
     language: str = ""
+    belongs_probability: float | None = None
+    in_scope_probability: float | None = None
+    misuse_probability: float | None = None
 
 
 def assess_message_model(index: CatalogueIndex) -> type[AssessMessage]:
@@ -110,7 +117,15 @@ def interpret(answer: AssessMessage, index: CatalogueIndex, text: str) -> Assess
         evidence=_quotes(answer.evidence, text),
         wants=_squeeze(answer.wants)[:MAX_WANTS_CHARS],
         language=answer.language.lower()[:2],
+        belongs_probability=_given(answer, "belongs_probability"),
+        in_scope_probability=_given(answer, "in_scope_probability"),
+        misuse_probability=_given(answer, "misuse_probability"),
     )
+
+
+def _given(answer: AssessMessage, name: str) -> float | None:
+    """What the model said itself: a default is nobody's opinion."""
+    return float(getattr(answer, name)) if name in answer.model_fields_set else None
 
 
 def _quotes(quotes: Sequence[str], text: str) -> tuple[str, ...]:

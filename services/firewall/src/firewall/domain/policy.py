@@ -40,8 +40,8 @@ def decide(situation: Situation, assessment: Assessment, index: CatalogueIndex) 
     )
     return replace(
         ruling,
-        misuse=ruling.misuse if ruling.misuse is not Misuse.NONE else assessment.misuse,
-        category=ruling.category or assessment.category,
+        misuse=ruling.misuse if ruling.misuse is not Misuse.NONE else case.misuse,
+        category=ruling.category or (case.category.id if case.category else None),
         suggested_path=ruling.suggested_path or assessment.suggested_path,
         matches_chosen_path=case.matches,
         urgency=max(ruling.urgency, assessment.urgency),
@@ -61,11 +61,36 @@ class _Case:
 
     @property
     def category(self) -> Category | None:
+        """The assessed category; None where it is too unlikely that any fits."""
+        fits = self.assessment.in_scope_probability
+        if fits is not None and fits < self.thresholds.in_scope:
+            return None
         return self.index.categories.get(self.assessment.category or "")
 
     @property
     def thresholds(self) -> Thresholds:
         return self.index.thresholds_for(self.assessment.category, self.situation.country)
+
+    @property
+    def belongs(self) -> bool:
+        """Whether the text belongs to the chosen path by its own threshold, or by the model's yes or no."""
+        stated = self.assessment.belongs_probability
+        if stated is None:
+            return self.assessment.belongs_to_chosen_path
+        chosen = self.index.category_for_path(self.situation.chosen_path)
+        # The chosen path is what is in question, so that its category's threshold holds and not the assessed one's.
+        own = self.index.thresholds_for(chosen.id if chosen else None, self.situation.country)
+        return stated >= own.belongs
+
+    @property
+    def misuse(self) -> Misuse:
+        """The kind of misuse; one that the model states without its kind is a possible injection."""
+        stated, kind = self.assessment.misuse_probability, self.assessment.misuse
+        if stated is None:
+            return kind
+        if stated < self.thresholds.misuse:
+            return Misuse.NONE
+        return Misuse.INJECTION if kind is Misuse.NONE else kind
 
     @property
     def path_is_specific(self) -> bool:
@@ -81,16 +106,17 @@ class _Case:
         """Whether the text belongs to the chosen path; None when there was none or nothing can be said."""
         if not self.path_is_specific:
             return None if self.category is None or not self.path_is_generic else False
-        if self.category is None:
-            return self.assessment.belongs_to_chosen_path or None
-        return None if self.contradicts else self.index.belongs(self.category.id, self.situation.chosen_path)
+        return None if self.contradicts else self.belongs
 
     @property
     def contradicts(self) -> bool:
         """The model names a category of another path and yet says that the chosen path is right."""
-        if not self.path_is_specific or self.category is None or not self.assessment.belongs_to_chosen_path:
-            return False
-        return not self.index.belongs(self.category.id, self.situation.chosen_path)
+        return self.path_is_specific and self.category is not None and self.belongs and not self.is_on_path
+
+    @property
+    def is_on_path(self) -> bool:
+        """Whether the category is one of the chosen path's own."""
+        return self.category is not None and self.index.belongs(self.category.id, self.situation.chosen_path)
 
     @property
     def team(self) -> str | None:
@@ -121,7 +147,7 @@ def _urgent(case: _Case) -> Ruling | None:
 
 
 def _misuse(case: _Case) -> Ruling | None:
-    misuse = case.assessment.misuse
+    misuse = case.misuse
     if misuse not in {Misuse.INJECTION, Misuse.ABUSE, Misuse.SPAM}:
         return None
     what = {
@@ -181,7 +207,7 @@ def _contradicted(case: _Case) -> Ruling | None:
 def _sensitive_elsewhere(case: _Case) -> Ruling | None:
     """Categories that only people handle are never sent round by buttons."""
     category = case.category
-    if category is None or not category.never_automate or case.matches is not False:
+    if category is None or not category.never_automate or case.matches is not False or case.is_on_path:
         return None
     if case.assessment.confidence < case.thresholds.min_confidence:
         return None
@@ -197,7 +223,7 @@ def _sensitive_elsewhere(case: _Case) -> Ruling | None:
 
 def _unsure(case: _Case) -> Ruling | None:
     low = case.assessment.confidence < case.thresholds.min_confidence
-    belongs_nowhere = case.category is None and case.path_is_specific and not case.assessment.belongs_to_chosen_path
+    belongs_nowhere = case.category is None and case.path_is_specific and not case.belongs
     if not low and not belongs_nowhere:
         return None
     why = f"Too unsure ({case.sure()})" if low else "It fits no category and not the chosen path"
@@ -213,7 +239,7 @@ def _unsure(case: _Case) -> Ruling | None:
 
 def _wrong_path(case: _Case) -> Ruling | None:
     category = case.category
-    if category is None or case.matches is not False:
+    if category is None or case.matches is not False or case.is_on_path:
         return None
     if case.assessment.confidence < case.thresholds.redirect_confidence:
         return None
@@ -273,6 +299,8 @@ def _passed(case: _Case) -> Ruling:
         where = "as the chosen path says"
     elif case.matches is None:
         where = "and no path was chosen"
+    elif case.is_on_path:
+        where = "though hardly anything speaks for the chosen path"
     else:
         where = "not surely enough for a redirect"
     candidate = _candidate(case.category)
