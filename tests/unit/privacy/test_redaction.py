@@ -46,6 +46,24 @@ MASKED = [
     ("sv", "SE", "personnummer 811218-9876", "811218-9876", "NATIONAL_ID"),
     ("cs", "CZ", "Zavolejte na 601 123 456", "601 123 456", "PHONE"),
     ("cs", "CZ", "rodné číslo 710319/2745", "710319/2745", "NATIONAL_ID"),
+    # Written otherwise than the textbook says.
+    ("en", None, "write to kit.marlow @ example.org", "kit.marlow @ example.org", "EMAIL"),
+    ("en", None, "kit.marlow at example dot org is mine", "kit.marlow at example dot org", "EMAIL"),
+    ("en", None, "NI number QQ 12 34 56 C", "QQ 12 34 56 C", "NATIONAL_ID"),
+    ("en", None, "social security 219-09-9999", "219-09-9999", "NATIONAL_ID"),
+    ("en", None, "passport number X1234567", "X1234567", "NATIONAL_ID"),
+    ("de", None, "zurück auf DE 89 3704 0044 0532 0130 00 bitte", "DE 89 3704 0044 0532 0130 00", "IBAN"),
+    ("de", None, "Büro 089 / 54 12 34 56", "089 / 54 12 34 56", "PHONE"),
+    ("de", None, "Sozialversicherungsnummer 12 150485 M 002", "12 150485 M 002", "NATIONAL_ID"),
+    ("nl", None, "mistyped NL91 ABNA 0417 1643 01", "NL91 ABNA 0417 1643 01", "IBAN"),
+    ("pl", None, "nr konta 61 1090 1014 0000 0712 1981 2874", "61 1090 1014 0000 0712 1981 2874", "IBAN"),
+    ("pl", None, "pesel 440514 01359", "440514 01359", "NATIONAL_ID"),
+    ("it", None, "CF RSS MRA 85T10 A562S", "RSS MRA 85T10 A562S", "NATIONAL_ID"),
+    ("it", None, "+39 347 123.4567", "+39 347 123.4567", "PHONE"),
+    ("es", None, "NIE X-1234567-L", "X-1234567-L", "NATIONAL_ID"),
+    ("pt", None, "llamar al 655-443-322", "655-443-322", "PHONE"),
+    ("sv", None, "sms:a 070 - 123 45 71", "070 - 123 45 71", "PHONE"),
+    ("cs", None, "RČ: 710319 / 2745", "710319 / 2745", "NATIONAL_ID"),
 ]
 NAMES = [
     ("en", "Hello, my name is Anna de Vries and I lost my ticket", "Anna de Vries"),
@@ -77,6 +95,11 @@ KEPT = [
     "my name is wrong on the ticket",
     "The name on the booking is misspelled",
     "tracking 8712345678906",
+    "isbn 978-3-16-148410-0, seats 12 13 14 15 16, stoelen 12 13 14 15",
+    "levererat 12/11 2026, customer 40018822, transakcja 99120034, batch 20260917",
+    "uuid 550e8400-e29b-41d4-a716-446655440000, mac 00:1A:2B:3C:4D:5E, order 408-1234567-1234567",
+    "barcode 2904 1187 5566 0012 3, SKU 44-120-99812, imei 356938035643809, voucher LATO-2026-88",
+    "paket 00373500489530470123, colis 8R41234567890, JD014600006281234567",
 ]
 
 

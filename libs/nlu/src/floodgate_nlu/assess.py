@@ -23,6 +23,7 @@ from floodgate_nlu.urgency import Urgency, UrgencyRules
 _EMBEDDING_SIZE: Final = 256
 _EXAMPLE_PULL: Final = 3.0
 _MIN_SCOPE: Final = 0.5
+_MIN_BELONGS: Final = 0.5
 _EVIDENCE_CHARS: Final = 120
 _WANTS_CHARS: Final = 160
 _UNKNOWN_PATHS: Final = frozenset({"", "unknown", "none", "null", "-"})
@@ -136,8 +137,8 @@ def _belongs(
         best = max(probabilities.values()) * prediction.in_scope
         return best < _MIN_SCOPE, 1.0 - best
     share = sum(probabilities.get(name, 0.0) for name in own)
-    probability = share * prediction.in_scope
-    return probability >= model.belongs_threshold, probability
+    probability = model.belonging(share * prediction.in_scope)
+    return probability >= _MIN_BELONGS, probability
 
 
 def _value(name: str, spec: schema.Schema, found: _Findings) -> Any:

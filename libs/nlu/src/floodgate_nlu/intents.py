@@ -25,6 +25,11 @@ _RIDGE: Final = 0.3
 _KERNEL_OFFSET: Final = 0.1
 _TEMPERATURES: Final = tuple(float(t) for t in np.geomspace(0.01, 1.0, 40))
 _FALSE_ALARM_QUANTILE: Final = 0.05
+_RARE_QUANTILE: Final = 0.01
+# What a share of the probability counts as: an even chance where one own example in twenty falls below, one in ten
+# where one in a hundred does. A threshold then means the same whatever the catalogue.
+_NOTHING: Final = 1e-9
+_STATED: Final = (0.0, 0.1, 0.5, 1.0)
 _SCOPE_QUANTILE: Final = 0.03
 _LEAST_SPREAD: Final = 0.02
 
@@ -80,6 +85,8 @@ class IntentModel:
         own = _softmax(held_out / self._temperature)[np.arange(len(kept)), self._targets] * self._in_scope(top)
         # Below chance nothing belongs, which few examples do not tell.
         self.belongs_threshold: Final = float(np.clip(np.quantile(own, _FALSE_ALARM_QUANTILE), self._prior, 0.5))
+        rare = float(np.clip(np.quantile(own, _RARE_QUANTILE), 2 * _NOTHING, self.belongs_threshold / 2))
+        self._shares: DoubleArray = np.log([_NOTHING, rare, self.belongs_threshold, 1.0])
 
     def _in_scope(self, top: DoubleArray) -> DoubleArray:
         """How surely a label applies at all, by the best score."""
@@ -96,6 +103,10 @@ class IntentModel:
         self._weights: FloatArray = weights.astype(np.float32)
         held_out: DoubleArray = wanted - weights / np.diag(inverse)[:, None] + self._prior
         return held_out
+
+    def belonging(self, share: float) -> float:
+        """How likely a text belongs to labels that have this share of the probability; 0.5 at the threshold."""
+        return float(np.interp(np.log(max(share, _NOTHING)), self._shares, _STATED))
 
     def predict(self, text: str) -> Prediction:
         """Classify one text."""

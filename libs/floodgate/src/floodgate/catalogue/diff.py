@@ -102,8 +102,9 @@ def _threshold_care(name: str, was: float, now: float) -> str:
     if name == "urgent":
         return "fewer messages count as urgent" if now > was else ""
     if now > was:
-        return ""
+        return "more users are told that their path is wrong" if name == "belongs" else ""
     return {
+        "misuse": "more messages wait in the low-priority queue",
         "automate_confidence": "workflows start on less evidence",
         "redirect_confidence": "users are sent elsewhere on less evidence",
         "min_confidence": "fewer messages go to a person for want of confidence",

@@ -105,7 +105,7 @@ class Thresholds(CatalogueModel):
         default=0.6, ge=0, le=1, description="At or above this a wrong path is redirected."
     )
     urgent: float = Field(default=0.7, ge=0, le=1)
-    belongs: float = Field(default=0.1, ge=0, le=1, description="Below this a text does not belong to its path.")
+    belongs: float = Field(default=0.5, ge=0, le=1, description="Below this a text does not belong to its path.")
     in_scope: float = Field(default=0.5, ge=0, le=1, description="Below this no category fits.")
     misuse: float = Field(default=0.6, ge=0, le=1, description="At or above this it is misuse.")
     automate_confidence: float = Field(default=0.6, ge=0, le=1)

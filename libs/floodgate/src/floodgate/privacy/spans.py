@@ -11,7 +11,10 @@ from functools import lru_cache
 from typing import Final
 
 _CUE_WINDOW_CHARS: Final = 48
-_LIST_BEFORE: Final = re.compile(r"(?:(?<!\d)[\d\-]{3,14}[ ,;/&]{1,3}(?:(?:and|en|et|y|i|und|e|och|a|oraz) )?)+$")
+_LIST_BEFORE: Final = re.compile(
+    r"(?:(?<![\w\-])\d[\d\-]{2,20}[ ,;/&]{1,3}(?:(?:and|or|en|of|et|ou|y|o|i|lub|und|oder|e|och|eller|a|nebo|"
+    r"oraz) )?)+$"
+)
 _CLAUSE_END: Final = re.compile(r"\d{3,}|[!?\n]|(?<=\w{3})\.\s")
 
 
@@ -80,6 +83,11 @@ ORDER_CUE: Final = cue_pattern(
         "invoice*", "factu*", "faktur*", "rechnung*", "fattur*", "fatura*", "ref", "reference*", "referen*",
         "tracking*", "transaction*", "transac*", "transakc*", "voucher*", "code", "kod", "codigo", "serial*",
         "barcode*", "case", "dossier*", "zaak*", "vorgang*", "ean", "sku", "imei", "product*", "artikel*",
+        "customer*", "client*", "klient*", "klant*", "kunden*", "kund", "kundnummer*", "zakaznick*", "member*", "isbn",
+        "lidnummer*", "mitglied*", "socio", "zasilk*", "sendung*", "paket*", "parcel*", "shipment*", "colis", "envio",
+        "spedizion*", "przesylk*", "zending*", "seguimiento", "seat*", "stoel*", "siege*", "place", "places",
+        "asiento*", "miejsc*", "platz*", "posti", "posto", "lugar*", "plats*", "misto", "mista", "gtin", "serie*",
+        "build*", "version*",
     )
 )  # fmt: skip
 PHONE_CUE: Final = cue_pattern(
