@@ -155,6 +155,7 @@ def _settings(model_id: str | None, concurrency: int, *, capped: bool) -> Bedroc
         "max_in_flight": concurrency,
         "read_timeout_seconds": _READ_TIMEOUT_SECONDS,
         "deadline_seconds": 2 * _READ_TIMEOUT_SECONDS,
+        "fallback_model_id": None,  # one model is measured, and no other in its place
     }
     if model_id:
         changes["model_id"] = model_id

@@ -363,3 +363,67 @@ async def test_the_limiters_figures_are_shown_by_model(make_rig: MakeRig) -> Non
     model = {"model": "eu.amazon.nova-lite-v1:0"}
     shown = {name: REGISTRY.get_sample_value(f"floodgate_bedrock_{name}", model) for name in FIGURES}
     assert shown == {"limit": 7.0, "in_flight": 0.0, "waiting": 0.0, "throttled_total": 1.0}
+
+
+FIRST, SECOND = "eu.amazon.nova-lite-v1:0", "eu.anthropic.claude-haiku-5-5"
+
+
+def asked(rig: Rig) -> list[str]:
+    return [str(request["modelId"]) for request in rig.client.requests]
+
+
+def down() -> ClientError:
+    response: Any = {"Error": {"Code": "InternalServerException"}, "ResponseMetadata": {"HTTPStatusCode": 500}}
+    return ClientError(response, "Converse")
+
+
+async def test_a_calls_third_attempt_goes_to_the_fallback_which_the_usage_names(make_rig: MakeRig) -> None:
+    rig = make_rig(down(), down(), answer(), fallback_model_id=SECOND)
+    result = await rig.model.call(REQUEST)
+    assert asked(rig) == [FIRST, FIRST, SECOND]
+    assert result.usage.model_id == SECOND
+    assert result.usage.model_label == "anthropic.claude-haiku-5-5"
+    assert result.usage.cost_usd > (await make_rig(answer()).model.call(REQUEST)).usage.cost_usd
+
+
+async def test_once_most_calls_failed_the_fallback_is_asked_at_once_and_told_of_once(make_rig: MakeRig) -> None:
+    rig = make_rig(*[down(), down(), answer()] * 4, answer(), fallback_model_id=SECOND)
+    with capture_logs() as logs:
+        for _ in range(5):
+            await rig.model.call(REQUEST)
+    assert asked(rig)[-1:] == [SECOND]
+    assert asked(rig).count(FIRST) == 8
+    assert [line["event"] for line in logs if line["event"] == "bedrock.fallback"] == ["bedrock.fallback"]
+
+
+async def test_the_first_model_is_asked_again_once_it_is_back(make_rig: MakeRig) -> None:
+    rig = make_rig(*[down(), down(), answer()] * 4, answer(), fallback_model_id=SECOND)
+    for _ in range(4):
+        await rig.model.call(REQUEST)
+    rig.model._lines._clock = lambda: 1e12  # a probe is due
+    await rig.model.call(REQUEST)
+    await rig.model.call(REQUEST)
+    assert asked(rig)[-2:] == [FIRST, FIRST]
+
+
+async def test_without_a_fallback_every_attempt_is_the_first_models(make_rig: MakeRig) -> None:
+    rig = make_rig(down(), down(), down(), answer())
+    await rig.model.call(REQUEST)
+    assert set(asked(rig)) == {FIRST}
+
+
+async def test_a_refused_request_says_nothing_of_the_model(make_rig: MakeRig) -> None:
+    response: Any = {"Error": {"Code": "ValidationException"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    rig = make_rig(*[ClientError(response, "Converse")] * 12, answer(), fallback_model_id=SECOND)
+    for _ in range(12):
+        with pytest.raises(PoisonMessageError):
+            await rig.model.call(REQUEST)
+    await rig.model.call(REQUEST)
+    assert set(asked(rig)) == {FIRST}
+
+
+def test_a_fallback_that_is_the_model_itself_or_has_no_price_is_refused_at_the_start(make_rig: MakeRig) -> None:
+    with pytest.raises(ValueError, match="name another one"):
+        BedrockSettings(model_id=FIRST, fallback_model_id=FIRST)
+    with pytest.raises(FatalError, match="no price"):
+        make_rig(answer(), fallback_model_id="nobody.nothing-v1")

@@ -64,9 +64,10 @@ class Usage:
     calls: int
 
     def __add__(self, other: Usage) -> Usage:
+        """Both together; named after the later call, whose answer is the one that counts."""
         return Usage(
-            model_id=self.model_id,
-            model_label=self.model_label,
+            model_id=other.model_id,
+            model_label=other.model_label,
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
             cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,

@@ -8,6 +8,7 @@ import random
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -15,7 +16,6 @@ from keyflow import resting
 from keyflow.errors import FatalError, PoisonMessageError, RetryableError
 
 from floodgate.bedrock.budget import Budget
-from floodgate.bedrock.cache_watch import CacheWatch
 from floodgate.bedrock.contract import ModelRequest, ModelResult, T, Usage
 from floodgate.bedrock.conversation import (
     Accepted,
@@ -27,7 +27,8 @@ from floodgate.bedrock.conversation import (
     read_usage,
 )
 from floodgate.bedrock.errors import ModelThrottledError
-from floodgate.bedrock.limiter import Limiter, embed_limiter, model_limiter
+from floodgate.bedrock.limiter import Limiter, embed_limiter
+from floodgate.bedrock.lines import Line, Lines
 from floodgate.bedrock.prices import ModelPrice, PriceTable
 from floodgate.bedrock.settings import BedrockSettings
 from floodgate.bedrock.transport import Attempt, Charge, ClientFactory, Transport, make_client
@@ -46,7 +47,7 @@ class BedrockModel:
     Args:
         settings: Where, which model, how many at a time, how much money.
         prices: The price table; the packaged one, or the file that the settings name, when left out.
-        limiter: The limit on calls of the model; an adaptive one within the share of the settings when left out.
+        limiter: The limit on calls of the first model; an adaptive one within the share of the settings when left out.
         budget: The cap on spending, where several clients share one; one of its own when left out.
         client_factory: Makes the boto3 client (tests pass a fake).
         on_usage: Called with the usage of every answer that arrived in time, failed repairs included.
@@ -71,13 +72,11 @@ class BedrockModel:
         log = log if log is not None else structlog.get_logger("floodgate.bedrock")
         self._settings = settings
         self._prices = prices or PriceTable.load(settings.price_file)
-        self._price = self._prices.price(settings.model_id)
         self._embed_price = self._prices.price(settings.embed_model_id)
         self._budget = budget or Budget(settings.max_usd)
-        self._limiter = limiter or model_limiter(settings)
+        self._lines = Lines(settings, self._prices, limiter, log, time.monotonic)
         self._embed_limiter = embed_limiter(settings)
         self._transport = Transport(settings, self._budget, client_factory)
-        self._watch = CacheWatch(settings.model_id, log)
         self._on_usage = on_usage
         self._jitter = jitter
         self._sleep = sleep
@@ -135,18 +134,22 @@ class BedrockModel:
     async def _ask(
         self, request: ModelRequest[T], rejected: Rejected | None, ends_at: float
     ) -> tuple[Accepted | Rejected, Usage]:
-        price, model_id = self._price, self._settings.model_id
-        planned = plan_call(request, model_id, price, rejected)
+        def of(number: int) -> _Try:
+            line = self._lines.choose(number)
+            planned = plan_call(request, line.model_id, line.price, rejected)
 
-        def run() -> Attempt:
-            started_at = time.monotonic()
-            response = self._transport.converse(planned)
-            latency_ms = round((time.monotonic() - started_at) * 1_000)
-            return Attempt(response, read_usage(response, model_id, price, latency_ms), started_at)
+            def run() -> Attempt:
+                started_at = time.monotonic()
+                response = self._transport.converse(planned)
+                latency_ms = round((time.monotonic() - started_at) * 1_000)
+                return Attempt(response, read_usage(response, line.model_id, line.price, latency_ms), started_at)
 
-        attempt = await self._retrying("Converse", run, _charge(request, rejected, price), self._limiter, ends_at)
+            return _Try(run, _charge(request, rejected, line.price), line.limiter, line)
+
+        attempt, line = await self._retrying("Converse", of, ends_at)
         usage = attempt.usage
-        self._watch.observe(request, usage, price, attempt.started_at, time.monotonic())
+        if line is not None:
+            line.watch.observe(request, usage, line.price, attempt.started_at, time.monotonic())
         self._report(usage)
         return interpret(request, attempt.response), usage
 
@@ -164,8 +167,8 @@ class BedrockModel:
             counted = {"usage": {"inputTokens": tokens}, "ResponseMetadata": response["ResponseMetadata"]}
             return Attempt(response, read_usage(counted, settings.embed_model_id, price, latency_ms), started_at)
 
-        charge = Charge(most, likely, estimate_tokens(text))
-        attempt = await self._retrying("InvokeModel", run, charge, self._embed_limiter, ends_at)
+        asked = _Try(run, Charge(most, likely, estimate_tokens(text)), self._embed_limiter)
+        attempt, _ = await self._retrying("InvokeModel", lambda _: asked, ends_at)
         self._report(attempt.usage)
         vector = attempt.response["body"].get("embedding")
         if not isinstance(vector, list) or len(vector) != settings.embed_dimensions:
@@ -175,13 +178,11 @@ class BedrockModel:
             )
         return [float(value) for value in vector]
 
-    async def _retrying(
-        self, operation: str, run: Callable[[], Attempt], charge: Charge, limiter: Limiter, ends_at: float
-    ) -> Attempt:
+    async def _retrying(self, operation: str, of: Callable[[int], _Try], ends_at: float) -> tuple[Attempt, Line | None]:
         attempts = self._settings.max_attempts
         for number in range(1, attempts + 1):
             try:
-                return await self._transport.attempt(run, charge, limiter, ends_at - time.monotonic())
+                return await self._attempted(of(number), ends_at - time.monotonic())
             except RetryableError as error:
                 wait_seconds = self._backoff(error, number)
                 if number == attempts or time.monotonic() + wait_seconds >= ends_at:
@@ -196,6 +197,23 @@ class BedrockModel:
                 with resting():
                     await self._sleep(wait_seconds)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _attempted(self, one: _Try, remaining_seconds: float) -> tuple[Attempt, Line | None]:
+        line = one.line
+        share = 1.0 if line is None else line.time_share
+        try:
+            attempt = await self._transport.attempt(one.run, one.charge, one.limiter, remaining_seconds * share)
+        except RetryableError:
+            if line is not None:
+                self._lines.failed(line)
+            raise
+        except PoisonMessageError:
+            if line is not None:
+                self._lines.answered(line)
+            raise
+        if line is not None:
+            self._lines.answered(line)
+        return attempt, line
 
     def _report(self, usage: Usage) -> None:
         if self._on_usage is not None:
@@ -214,6 +232,16 @@ class BedrockModel:
             self._vectors.move_to_end(text)
         while len(self._vectors) > self._settings.embed_cache_size:
             self._vectors.popitem(last=False)
+
+
+@dataclass(frozen=True)
+class _Try:
+    """One attempt; `line` is the model that answers, None for the one that embeds."""
+
+    run: Callable[[], Attempt]
+    charge: Charge
+    limiter: Limiter
+    line: Line | None = None
 
 
 def _charge(request: ModelRequest[T], rejected: Rejected | None, price: ModelPrice) -> Charge:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -23,6 +24,8 @@ class BedrockSettings(BaseSettings):
         validation_alias=AliasChoices("FLOODGATE_BEDROCK_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
     )
     model_id: str = "eu.amazon.nova-lite-v1:0"
+    # Asked while the first model is out; it needs access, a price, and answers that were evaluated too.
+    fallback_model_id: str | None = None
     embed_model_id: str = "amazon.titan-embed-text-v2:0"
     embed_dimensions: int = Field(default=256, ge=1)
     embed_cache_size: int = Field(default=4_096, ge=0)
@@ -41,6 +44,12 @@ class BedrockSettings(BaseSettings):
         default=None, ge=0, validation_alias=AliasChoices("FLOODGATE_BEDROCK_MAX_USD", "MAX_USD")
     )
     price_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _two_models(self) -> Self:
+        if self.fallback_model_id == self.model_id:
+            raise ValueError("fallback_model_id is the model that it should stand in for: name another one")
+        return self
 
     def share(self, per_minute: float | None) -> float | None:
         """This process's part of a quota."""
