@@ -27,6 +27,7 @@ $(READY): requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(ROOMS))
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r .venv/uv-pin.txt
 	@$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation $(addprefix -e ,$(ROOMS))
+	@$(BIN)/floodgate stack fetch --only encoder || echo "make: the local models do without sentence embeddings until this succeeds: $(BIN)/floodgate stack fetch --only encoder"
 	@touch $@
 
 up: $(READY) ## Start the local stack and prepare it (topics, schemas, bucket, knowledge)

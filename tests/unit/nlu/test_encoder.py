@@ -1,15 +1,20 @@
-"""Sentence embeddings: the tokenizer, the weights of the package, and what happens without them."""
+"""Sentence embeddings: the tokenizer, the fetched weights, and what happens without them."""
 
-import json
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-from floodgate_nlu import minilm
+from floodgate_nlu.encoder import (
+    MODEL,
+    TOKENIZER_FILE,
+    WEIGHTS_FILE,
+    EncoderMissingError,
+    SentenceEncoder,
+    cache_folder,
+    load_encoder,
+)
 from floodgate_nlu.intents import IntentModel
 from floodgate_nlu.meanings import Embeddings
-from floodgate_nlu.minilm import EncoderMissingError, SentenceEncoder, load_encoder, read_tensors
 from floodgate_nlu.wordpiece import WordPiece
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "tick", "##et", "##s", "where", "?", "creme", "一"]
@@ -49,22 +54,17 @@ def test_long_texts_are_cut_and_keep_their_closing_mark() -> None:
     assert VOCABULARY[numbers[-1]] == "[SEP]"
 
 
-def test_embeddings_agree_with_the_published_example(encoder: SentenceEncoder) -> None:
-    texts = [
-        "That is a happy person",
-        "That is a happy dog",
-        "That is a very happy person",
-        "Today is a sunny day",
-    ]
-    rows = encoder.encode(texts)
-    assert rows @ rows[0] == pytest.approx([1.0, 0.695, 0.943, 0.257], abs=0.002)
+def test_what_means_the_same_is_nearer_than_what_shares_words(encoder: SentenceEncoder) -> None:
+    rows = encoder.encode(["I want my money back", "Please give me a refund", "I want my hat back home"])
+    assert rows[0] @ rows[1] > rows[0] @ rows[2]
 
 
 def test_a_text_has_one_embedding_alone_and_in_company(encoder: SentenceEncoder) -> None:
     texts = ["Where is my order?", "", "I would like to be reimbursed, please. " * 30]
     together = encoder.encode(texts)
     alone = np.concatenate([encoder.encode([text]) for text in texts])
-    assert np.allclose(together, alone, atol=1e-4)
+    assert np.array_equal(together, alone)
+    assert np.linalg.norm(together, axis=1) == pytest.approx(1.0)
 
 
 def test_meaning_finds_what_shares_no_word_with_the_examples(encoder: SentenceEncoder) -> None:
@@ -77,24 +77,30 @@ def test_without_the_encoder_the_words_decide() -> None:
     assert model.predict("money back now").best()[0] == "refund"
 
 
-def test_missing_weights_are_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(minilm, "PACKAGE", "no_such_weights")
-    with pytest.raises(EncoderMissingError, match=r"no-such-weights.*make setup"):
+def test_missing_weights_are_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FLOODGATE_CACHE", str(tmp_path))
+    with pytest.raises(EncoderMissingError, match=r"not in .*bge-small.*make setup"):
         load_encoder()
 
 
-def test_tensors_are_read_where_the_header_says(tmp_path: Path) -> None:
-    header = json.dumps(
-        {"a": {"dtype": "F32", "shape": [2, 1], "data_offsets": [0, 8]}, "n": {"dtype": "I64"}}
-    ).encode()
-    path = tmp_path / "weights.safetensors"
-    path.write_bytes(struct.pack("<Q", len(header)) + header + struct.pack("<2f", 1.5, -2.0))
-    assert read_tensors(path)["a"].tolist() == [[1.5], [-2.0]]
+def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("FLOODGATE_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "floodgate" / "nlu"
+    monkeypatch.setenv("FLOODGATE_CACHE", str(tmp_path / "own"))
+    assert cache_folder() == tmp_path / "own" / "nlu"
 
 
-@pytest.mark.parametrize("content", [b"short", struct.pack("<Q", 1 << 40) + b"{}"])
-def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "weights.safetensors"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match="no safetensors file"):
-        read_tensors(path)
+@pytest.mark.parametrize("tokenizer", ["not json", "{}", '{"model": {"vocab": {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2}}}'])
+def test_damaged_files_are_one_line_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tokenizer: str
+) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setenv("FLOODGATE_CACHE", str(tmp_path))
+    folder = tmp_path / "nlu" / MODEL
+    folder.mkdir(parents=True)
+    (folder / TOKENIZER_FILE).write_text(tokenizer)
+    (folder / WEIGHTS_FILE).write_bytes(b"no weights")
+    with pytest.raises(EncoderMissingError, match=r"cannot be used .*remove it, then run `make setup`") as caught:
+        load_encoder()
+    assert "\n" not in str(caught.value)

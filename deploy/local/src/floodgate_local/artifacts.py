@@ -1,4 +1,4 @@
-"""The cache of the JVM components: fetched files, and homes assembled from them once, whole or not at all."""
+"""The cache of what is fetched: files, and homes assembled from them once, whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from floodgate_local import kafka_home, opensearch_home
+from floodgate_nlu.encoder import MODEL as ENCODER_MODEL
+
+from floodgate_local import encoder_home, kafka_home, opensearch_home
 from floodgate_local.errors import DiskError, LockfileError, explain_os_error
 from floodgate_local.fetch import ArtifactStore, Fetcher
 from floodgate_local.lockfile import Lock, LockedArtifact, lock_path, read_lock
@@ -21,12 +23,19 @@ from floodgate_local.progress import StackProgress
 from floodgate_local.state import locked
 
 JVM_COMPONENTS: Final = ("kafka", "apicurio", "opensearch")
+#: The sentence encoder: files and no server.
+ENCODER: Final = "encoder"
+HOMES: Final = (*JVM_COMPONENTS, ENCODER)
 
 # Raised when what is made of the same files changes, so that older homes are not taken for newer ones.
 _ASSEMBLY_VERSION: Final = 3
 _ARCHIVES: Final = ("tar.gz", "zip")
 # What turns the files of the lock into a home.
-_FINISH: Final = {"kafka": kafka_home.finish_home, "opensearch": opensearch_home.finish_home}
+_FINISH: Final = {
+    "kafka": kafka_home.finish_home,
+    "opensearch": opensearch_home.finish_home,
+    ENCODER: encoder_home.finish_home,
+}
 # Archives are there twice while they are unpacked; jars are linked, not copied.
 _SPACE_FACTOR: Final = 2.2
 
@@ -41,7 +50,7 @@ def cache_dir() -> Path:
 
 
 class Homes:
-    """The installed homes of the JVM components.
+    """The installed homes of the JVM components and of the sentence encoder.
 
     Args:
         root: The cache folder.
@@ -68,7 +77,12 @@ class Homes:
         return cls(cache_dir(), lock, JgoFetcher())
 
     def path(self, component: str) -> Path:
-        """Where the component's home lies, named by a digest of all that it is made of."""
+        """Where the component's home lies, named by a digest of all that it is made of.
+
+        The encoder lies where `floodgate_nlu` looks for it, named by its model.
+        """
+        if component == ENCODER:
+            return self._root / "nlu" / ENCODER_MODEL
         digest = hashlib.sha256(str(_ASSEMBLY_VERSION).encode())
         for folder, files in sorted(self._lock.component(component).items()):
             digest.update(f"{folder}={[file.sha256 for file in sorted(files)]}".encode())
@@ -138,7 +152,7 @@ class Homes:
     def _drop_archives(self, component: str) -> None:
         """An archive is of no use once it is unpacked; linked jars cost nothing."""
         for file in self._lock.artifacts([component]):
-            if file.coordinate.packaging in _ARCHIVES:
+            if file.coordinate.packaging in _ARCHIVES or component == ENCODER:
                 shutil.rmtree(self._store.path(file).parent, ignore_errors=True)
 
 

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from floodgate_local.artifacts import HOMES
 from floodgate_local.errors import StackError, explain_os_error
 from floodgate_local.lockfile import lock_path, render_lock
 from floodgate_local.progress import progress_for
@@ -67,6 +68,18 @@ def up(
         else:
             typer.echo("up: everything runs already, nothing changed")
         typer.echo(f"env file: {local.env_file}")
+
+
+@stack.command()
+def fetch(
+    only: Annotated[str | None, typer.Option(help=f"With commas between: {', '.join(HOMES)}.")] = None,
+) -> None:
+    """Fetch what the stack and the local models need, without starting anything."""
+    with _one_line_errors():
+        wanted = only.split(",") if only else list(HOMES)
+        if unknown := sorted(set(wanted) - set(HOMES)):
+            raise StackError(f"There is nothing called {unknown[0]!r} to fetch", f"choose from {', '.join(HOMES)}")
+        Stack().fetch(wanted, progress_for(sys.stderr))
 
 
 @stack.command()

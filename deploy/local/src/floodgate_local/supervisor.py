@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from floodgate_local import process
+from floodgate_local.artifacts import ENCODER
 from floodgate_local.components import Component, Place
 from floodgate_local.errors import (
     ComponentFailedError,
@@ -107,7 +108,8 @@ class Supervisor:
         if all(self._status(component).state == "ready" for component in chosen):
             return []
         _check_open_files()
-        self._homes.ensure([component.name for component in chosen if component.is_jvm], progress)
+        needed = [component.name for component in chosen if component.is_jvm]
+        self._homes.ensure([*needed, *([ENCODER] if any(c.needs_encoder for c in chosen) else [])], progress)
         try:
             self._state.create()
             down = [component for component in chosen if self._alive(component) is None]

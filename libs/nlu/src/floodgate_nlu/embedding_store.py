@@ -24,14 +24,6 @@ _READING_FAILS: Final = (OSError, ValueError, KeyError, EOFError, zipfile.BadZip
 _logger: Final = logging.getLogger(__name__)
 
 
-def store_path() -> Path:
-    """The file in `FLOODGATE_CACHE`, else in `floodgate` in the user's cache folder."""
-    override = os.environ.get("FLOODGATE_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME")
-    folder = Path(override).expanduser() if override else (Path(base) if base else Path.home() / ".cache") / "floodgate"
-    return folder / "nlu" / "embeddings.npz"
-
-
 class EmbeddingStore:
     """One file; a damaged or unwritable one costs time and nothing else."""
 

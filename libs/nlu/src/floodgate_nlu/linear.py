@@ -28,6 +28,7 @@ FEATURE_BITS: Final = 16
 FEATURES: Final = 1 << FEATURE_BITS
 # Beside an embedding, words only correct what it says: alone they are learned by heart.
 _SURFACE_BESIDE_MEANING: Final = 0.5
+_NO_CENTER: Final = np.zeros(0, dtype=np.float32)
 
 
 def features(text: str, embedding: FloatArray | None = None) -> SparseVector:
@@ -40,6 +41,12 @@ def features(text: str, embedding: FloatArray | None = None) -> SparseVector:
     return joined(surface, SparseVector(np.arange(FEATURES, FEATURES + len(embedding)), embedding))
 
 
+def _centered(embeddings: FloatArray, center: FloatArray) -> FloatArray:
+    """Embeddings share a common direction, which says nothing and hides what differs."""
+    moved = embeddings - center
+    return np.asarray(moved / np.linalg.norm(moved, axis=-1, keepdims=True), dtype=np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class LinearModel:
     """One weight per feature and class, stored as bytes with a scale per class."""
@@ -49,6 +56,7 @@ class LinearModel:
     scales: FloatArray
     bias: FloatArray
     origin: str
+    center: FloatArray
 
     @property
     def reads_embeddings(self) -> bool:
@@ -57,7 +65,7 @@ class LinearModel:
 
     def scores(self, text: str, embedding: FloatArray | None = None) -> FloatArray:
         """The raw score per class."""
-        vector = features(text, embedding)
+        vector = features(text, None if embedding is None else _centered(embedding, self.center))
         raw = self.weights[vector.indices].astype(np.float32).T @ vector.values
         return np.asarray(raw * self.scales + self.bias, dtype=np.float32)
 
@@ -71,6 +79,7 @@ class LinearModel:
             scales=self.scales,
             bias=self.bias,
             origin=np.array(self.origin),
+            center=self.center,
         )
         return buffer.getvalue()
 
@@ -84,6 +93,7 @@ def load_linear(raw: bytes) -> LinearModel:
             archive["scales"].astype(np.float32),
             archive["bias"].astype(np.float32),
             str(archive["origin"]),
+            archive["center"].astype(np.float32) if "center" in archive else _NO_CENTER,
         )
 
 
@@ -100,6 +110,8 @@ def train_linear(
     embeddings: FloatArray | None = None,
 ) -> LinearModel:
     """Multinomial logistic regression by AdaGrad; deterministic for the same input."""
+    center = _NO_CENTER if embeddings is None else np.asarray(embeddings.mean(axis=0), dtype=np.float32)
+    embeddings = None if embeddings is None else _centered(embeddings, center)
     rows = [features(text, None if embeddings is None else embeddings[n]) for n, text in enumerate(texts)]
     width = FEATURES if embeddings is None else FEATURES + embeddings.shape[1]
     weights = np.zeros((width, len(classes)), dtype=np.float32)
@@ -122,5 +134,5 @@ def train_linear(
             bias -= np.float32(0.05) * error
     scales = np.maximum(np.abs(weights).max(axis=0), 1e-9) / 127.0
     return LinearModel(
-        tuple(classes), np.rint(weights / scales).astype(np.int8), scales.astype(np.float32), bias, origin
+        tuple(classes), np.rint(weights / scales).astype(np.int8), scales.astype(np.float32), bias, origin, center
     )

@@ -13,10 +13,10 @@ from typing import Final
 
 import numpy as np
 
-from floodgate_nlu.embedding_store import EmbeddingStore, HalfArray, store_path
+from floodgate_nlu.embedding_store import EmbeddingStore, HalfArray
+from floodgate_nlu.encoder import DIMENSIONS, MODEL, EncoderMissingError, SentenceEncoder, cache_folder, load_encoder
 from floodgate_nlu.hashing import FloatArray
 from floodgate_nlu.language import identify
-from floodgate_nlu.minilm import DIMENSIONS, PACKAGE, EncoderMissingError, SentenceEncoder, load_encoder
 
 ENGLISH_SHARE: Final = 0.65
 FOREIGN_SHARE: Final = 0.25
@@ -76,7 +76,7 @@ class Embeddings:
 def shared_embeddings() -> Embeddings | None:
     """The process's encoder; None, said once, where its weights are not installed."""
     try:
-        return Embeddings(load_encoder(), EmbeddingStore(store_path(), PACKAGE))
+        return Embeddings(load_encoder(), EmbeddingStore(cache_folder() / "embeddings.npz", MODEL))
     except EncoderMissingError as error:
         _logger.warning("nlu.encoder_missing: %s; hashed features and word vectors are used instead", error)
         return None

@@ -13,10 +13,10 @@ import numpy as np
 
 from floodgate_nlu.attack_templates import attacks, harmless
 from floodgate_nlu.corpora import benign_hard, catalogue_examples, ordinary_messages, public_attacks
+from floodgate_nlu.encoder import load_encoder
 from floodgate_nlu.hashing import FloatArray
 from floodgate_nlu.injection import FEWEST_WORDS, Detector, attack_probability
 from floodgate_nlu.linear import LinearModel, train_linear
-from floodgate_nlu.minilm import load_encoder
 from floodgate_nlu.text import sentences, tokens
 
 ORIGIN: Final = (

@@ -43,6 +43,8 @@ class Component(ABC):
     #: The first is the one that clients use.
     port_names: tuple[str, ...] = ()
     is_jvm: bool = False
+    #: It runs the local models: the sentence encoder is fetched before it starts.
+    needs_encoder: bool = False
     refuses_root: bool = False
     #: Long enough for a cold start of everything at once on two slow cores.
     start_timeout_seconds: float = 120.0

@@ -51,6 +51,8 @@ class PythonServer(Component):
 class Bedrock(PythonServer):
     """The Bedrock server; `FLOODGATE_BEDROCK_CONFIG` names its file of faults and latencies."""
 
+    needs_encoder = True
+
     def __init__(self) -> None:
         super().__init__("bedrock")
 
