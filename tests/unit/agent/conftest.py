@@ -47,7 +47,17 @@ WORKFLOW_CATEGORIES = {
     "resend_tickets": ("resend_tickets", "tickets"),
     "cancel_subscription": ("cancel_subscription", "billing"),
     "refund_order": ("refund_tickets", "tickets"),
+    "order_status": ("order_status", "tickets"),
+    "change_email": ("change_email", "accounts"),
+    "reset_sign_in": ("sign_in", "accounts"),
+    "apply_promo": ("promo_code", "billing"),
+    "change_seat": ("change_booking", "tickets"),
+    "invoice_copy": ("invoice_copy", "billing"),
+    "refund_duplicate": ("duplicate_charge", "billing"),
+    "playback_help": ("playback_problem", "streaming"),
+    "report_lost_item": ("lost_item", "tickets"),
 }
+TEAMS = ("tickets", "billing", "accounts", "streaming")
 
 
 def in_days(days: float) -> str:
@@ -91,7 +101,7 @@ def load_real_catalogue(**raw_workflows: Any) -> Catalogue:
         company="Example",
         languages=LANGUAGES,
         countries=("NL",),
-        paths=tuple(ButtonPath(id=path, label=labels) for path in ("tickets", "billing")),
+        paths=tuple(ButtonPath(id=path, label=labels) for path in TEAMS),
         categories=tuple(
             Category(
                 id=category,
@@ -106,7 +116,7 @@ def load_real_catalogue(**raw_workflows: Any) -> Catalogue:
             for workflow, (category, team) in WORKFLOW_CATEGORIES.items()
         ),
         urgency=(),
-        teams=tuple(Team(id=team, title=team, intercom_team_id="1", **owned) for team in ("tickets", "billing")),
+        teams=tuple(Team(id=team, title=team, intercom_team_id="1", **owned) for team in TEAMS),
         templates=tuple(Template(**owned, **entry) for entry in content["templates"]),
         articles=(),
         topics=("tickets",),

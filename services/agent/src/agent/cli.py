@@ -44,7 +44,7 @@ def check(
         for line in findings:
             _errors.print(line, style="red", markup=False, highlight=False)
         if not findings:
-            _console.print(f"{len(catalogue.workflows)} workflows hold together (catalogue {catalogue.version}).")
+            _console.print(f"{len(parse_all(catalogue))} workflows hold together (catalogue {catalogue.version}).")
     raise typer.Exit(1 if findings else 0)
 
 
