@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from keyflow import AdaptiveLimiter, LimitConfig, resting
 from keyflow.leaving import Seat
-from keyflow.work import Assignment
+from keyflow.work import Assignment, Item
 from support.crash_lab import OUT, Lab, verify
 
 
@@ -159,7 +159,8 @@ class Worker:
         task = asyncio.current_task()
         assert task is not None
         self.seat = Seat(task)
-        self.seat.assignment = self.assignment
+        self.seat.sit_down()
+        self.seat.item = Item(self.assignment, "in", 0, "in", "k")
         await work()
 
     def leave(self) -> None:

@@ -11,7 +11,7 @@ from keyflow import Effect, StateSpec
 from keyflow.pace import Pace
 from keyflow.parking import Parked
 from keyflow.table import Entry, Table, decode_entry, encode_entry
-from keyflow.within import within
+from keyflow.within import TimeLimits
 
 SPEC: StateSpec[str] = StateSpec("changelog", str.encode, bytes.decode, ttl_seconds=10.0)
 effects = st.none() | st.builds(
@@ -115,11 +115,11 @@ def test_it_never_waits_past_a_commit_that_is_due(later: float, in_flight: bool,
         assert wait <= 0.05
 
 
-async def test_a_coroutine_that_need_not_wait_needs_no_timer() -> None:
+async def test_a_coroutine_that_need_not_wait_is_not_cut_off() -> None:
     async def quick() -> int:
         return 5
 
-    assert await within(0.0, quick()) == 5
+    assert await TimeLimits().within(0.0, quick()) == 5
 
 
 async def test_what_takes_too_long_is_cancelled_inside_and_times_out_outside() -> None:
@@ -132,7 +132,7 @@ async def test_what_takes_too_long_is_cancelled_inside_and_times_out_outside() -
             seen.append("cleaned up")
 
     with pytest.raises(TimeoutError):
-        await within(0.001, slow())
+        await TimeLimits().within(0.001, slow())
     task = asyncio.current_task()
     assert task is not None
     assert (seen, task.cancelling()) == (["cleaned up"], 0)
@@ -140,7 +140,7 @@ async def test_what_takes_too_long_is_cancelled_inside_and_times_out_outside() -
 
 async def test_a_cancellation_from_outside_stays_one() -> None:
     async def waits() -> None:
-        await within(3600, asyncio.sleep(3600))
+        await TimeLimits().within(3600, asyncio.sleep(3600))
 
     task = asyncio.create_task(waits())
     await asyncio.sleep(0)
@@ -164,5 +164,33 @@ async def test_errors_results_and_nested_time_limits_pass_through() -> None:
         return ""
 
     with pytest.raises(KeyError):
-        await within(5, fails())
-    assert await within(5, nested()) == "inner time-out"
+        await TimeLimits().within(5, fails())
+    assert await TimeLimits().within(5, nested()) == "inner time-out"
+
+
+async def test_limits_of_tasks_that_wait_at_once_are_told_apart() -> None:
+    limits = TimeLimits()
+
+    async def waits(seconds: float, limit_seconds: float) -> str:
+        try:
+            return await limits.within(limit_seconds, asyncio.sleep(seconds, "done"))
+        except TimeoutError:
+            return "too late"
+
+    given = [(3600, 0.02), (0.001, 3600), (3600, 0.001), (0, 0.001), (3600, 0.01)]
+    found = await asyncio.gather(*(waits(seconds, limit) for seconds, limit in given))
+    assert found == ["too late", "done", "too late", "done", "too late"]
+
+
+async def test_what_ignores_its_cancellation_may_still_give_a_result() -> None:
+    async def stubborn() -> str:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+        return "done"
+
+    task = asyncio.current_task()
+    assert task is not None
+    assert await TimeLimits().within(0.001, stubborn()) == "done"
+    assert task.cancelling() == 0

@@ -23,7 +23,7 @@ from keyflow.outbox import Outbox
 from keyflow.rebalance import Rebalancer, Workers
 from keyflow.transaction import Transactions
 from keyflow.types import Headers, Processor
-from keyflow.work import Assignment, Item, Source, text_of
+from keyflow.work import Assignment, Finished, Item, Source, text_of
 
 log = logging.getLogger(__name__)
 S = TypeVar("S")
@@ -64,7 +64,7 @@ class KafkaIO(Generic[S]):
         config: EngineConfig,
         outbox: Outbox,
         workers: Workers,
-        committed: Callable[[int, float], None],
+        committed: Callable[[list[Finished], float], None],
     ) -> None:
         self._config = config
         self._topics = [*processor.inputs, *([processor.redrive_topic] if processor.redrive_topic else [])]
@@ -258,8 +258,8 @@ class KafkaIO(Generic[S]):
                     found[place] = max(low, 0), end
         return found
 
-    def commit(self) -> tuple[int, float]:
-        """Writes one transaction of what is ready: how many outcomes, and how long it took in seconds.
+    def commit(self) -> tuple[list[Finished], float]:
+        """Writes one transaction of what is ready: which outcomes, and how long it took in seconds.
 
         Raises:
             RetryableError: The transaction was aborted; its outcomes are in the outbox still.
@@ -268,7 +268,7 @@ class KafkaIO(Generic[S]):
         assert self._consumer is not None
         batch = self._outbox.take()
         if not batch:
-            return 0, 0.0
+            return [], 0.0
         began = time.monotonic()
         self._transactions.commit(batch, self._consumer)
         return self._outbox.mark_committed(), time.monotonic() - began

@@ -11,28 +11,42 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final
 
-from keyflow.work import Assignment
+from keyflow.scheduler import Lane
+from keyflow.work import Assignment, Item
 
 _SEAT: Final[ContextVar[Seat | None]] = ContextVar("keyflow_seat", default=None)
 
 
 class Seat:
-    """One worker: whose record it has in hand, and whether it only waits.
+    """One worker: what it has in hand, and whether it only waits.
 
     Attributes:
-        assignment: Where the record in hand comes from; None between two records.
+        item: What is in hand; None between two of them.
+        lane: Its place in the order of keys; None when it did not have to queue.
+        waiting: It has let go of the event loop with the item in hand.
         waits: How many waits that may be given up it is in.
         awaits_commit: Its outcome is in the outbox, and its effect is still to run.
     """
 
-    __slots__ = ("assignment", "awaits_commit", "task", "waits")
+    __slots__ = ("awaits_commit", "item", "lane", "task", "waiting", "waits")
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
         self.task = task
-        self.assignment: Assignment[Any] | None = None
+        self.item: Item | None = None
+        self.lane: Lane[Item] | None = None
+        self.waiting = False
         self.waits = 0
         self.awaits_commit = False
+
+    def sit_down(self) -> None:
+        """To be called in the worker's task: its waits are this seat's."""
         _SEAT.set(self)
+
+    @property
+    def assignment(self) -> Assignment[Any] | None:
+        """Where the item in hand comes from."""
+        item = self.item
+        return None if item is None else item.assignment
 
     def calls_for(self, partitions: set[int]) -> bool:
         """Whether a call is under way for one of these partitions."""

@@ -51,8 +51,8 @@ class Outbox:
                 return CommitBatch()
             return CommitBatch([write for finished in self._taken for write in finished.writes], offsets)
 
-    def mark_committed(self) -> int:
-        """The batch that was taken last went through; how many outcomes it held."""
+    def mark_committed(self) -> list[Finished]:
+        """The batch that was taken last went through; what it held."""
         with self._lock:
             taken, self._taken = self._taken, []
             for finished in taken:
@@ -64,7 +64,7 @@ class Outbox:
                     assignment.buffered_bytes -= item.size_bytes
                 if finished.waiter is not None:
                     self._committed.append(finished)
-            return len(taken)
+            return taken
 
     def settle(self) -> None:
         """Lets the effects of committed outcomes run; event loop only."""

@@ -190,6 +190,8 @@ class Rebalancer(Generic[S]):
 
     def _finish(self, numbers: set[int]) -> None:
         deadline = time.monotonic() + self._config.revoke_deadline_seconds
+        for number in numbers:
+            self.assignments[number].closing = self.assignments[number].leaving = True
         self._workers.leave(numbers)
         while self._workers.busy(numbers) and time.monotonic() < deadline:
             self._commit_meanwhile()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -25,7 +25,7 @@ from keyflow.types import (
     ResumingHandler,
     Tools,
 )
-from keyflow.within import rest_within, within
+from keyflow.within import TimeLimits
 from keyflow.work import Finished, Item
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ class RecordRunner(Generic[S]):
         check(processor)
         self._processor = processor
         self._outcomes = Outcomes(processor, max_message_bytes, clock_ms)
+        self._limits = TimeLimits()
         self._clock_ms = clock_ms
         self._backoff = backoff
         self._monotonic = monotonic
@@ -64,74 +65,46 @@ class RecordRunner(Generic[S]):
         self.effects_breaker = CircuitBreaker()
 
     async def run(self, item: Item, table: Table[S] | None, deliver: Deliver) -> None:
-        """Delivers the item's outcomes in order, each committed before its effect runs.
+        """Delivers all outcomes of an item in order, each committed before its effect runs.
 
         Raises:
             FatalError: The process has to stop.
         """
-        begun = self.begin(item, table)
-        if isinstance(begun, Finished):
-            deliver(begun)
-        else:
-            await self.go_on(begun, item, table, deliver)
+        deliver(await self.handled(item, table, deliver))
 
-    def begin(self, item: Item, table: Table[S] | None) -> Finished | Begun[S]:
-        """Handles the item as far as it goes without waiting: its outcome, or what `go_on` has to be called with.
+    async def handled(self, item: Item, table: Table[S] | None, deliver: Deliver) -> Finished:
+        """The item's last outcome; those before it, whose effects run here, go to `deliver`.
 
-        A handler that does not wait ends here, without a task, a timer or anything else that waiting needs. To be
-        called by the task that will call `go_on`.
+        Nearly every record takes the way through this function alone.
 
         Raises:
             FatalError: The process has to stop.
         """
-        budget = _Budget(self._processor.budget_seconds, self._monotonic)
-        if item.effect is not None:
-            return Begun(budget, Attempts())
         if table is not None and (table.parked_keys or item.source_topic == self._processor.redrive_topic):
-            held = self._outcomes.held(item, table)
+            held = self._outcomes.held(item, table) if item.effect is None else None
             if held is not None:
                 return held
-        record: Record | None = None
-        call: Coroutine[Any, Any, Outcome[S]] | None = None
-        outcome: Outcome[S] | None = None
-        error: Exception | None = None
-        waits_for: Any = None
-        try:
-            record = self._decode(item)
-            if self.breaker.is_open:
-                return Begun(budget, Attempts(), record)
-            state = None if table is None else state_of(table, record.key)
-            tools = Tools(self._clock_ms, budget.left_seconds)
-            call = cast(Any, self._processor.handler.handle(record, state, tools))
-            waits_for = call.send(None)
-        except StopIteration as done:
-            outcome = done.value
-            call = None
-        except FatalError:
-            raise
-        except Exception as failed:
-            error = failed
-            call = None
-        if outcome is not None and outcome.effect is None:
-            self._worked(budget.began)
+        course = _Course[S](_Budget(self._processor.budget_seconds, self._monotonic), Attempts())
+        if item.effect is None and not self.breaker.is_open:
+            course.attempts.count = 1
             try:
-                return self._outcomes.finished(item, outcome, table, _FIRST_ATTEMPT)
-            except PoisonMessageError as poison:
-                error = poison
-            except RetryableError:
-                pass  # `go_on` encodes it again
-        return Begun(budget, Attempts(1), record, call, waits_for, outcome, error)
+                course.record = record = self._decode(item)
+                outcome = await self._called(record, table, course.budget)
+                self._worked(self._monotonic())
+                course.outcome = outcome
+                if outcome.effect is None:
+                    return self._outcomes.finished(item, outcome, table, course.attempts)
+            except FatalError:
+                raise
+            except Exception as error:
+                course.error = error
+        return await self._go_on(course, item, table, deliver)
 
-    async def go_on(self, begun: Begun[S], item: Item, table: Table[S] | None, deliver: Deliver) -> None:
-        """Delivers the outcomes of an item that was begun in this task and has to wait for something.
-
-        Raises:
-            FatalError: The process has to stop.
-        """
-        attempts = begun.attempts
+    async def _go_on(self, course: _Course[S], item: Item, table: Table[S] | None, deliver: Deliver) -> Finished:
+        attempts = course.attempts
         try:
             if item.effect is None:
-                outcome = await self._handle(begun, item, table)
+                outcome = course.outcome or await self._handle(course, item, table)
             else:
                 pending = PendingEffect(item.effect, item.key, maybe_repeated=True)
                 outcome = await self._resume(await self._run_effect(pending), item, table, attempts)
@@ -142,10 +115,9 @@ class RecordRunner(Generic[S]):
                     await committed
                 result = await self._run_effect(PendingEffect(outcome.effect, item.key))
                 outcome = await self._resume(result, item, table, attempts)
-            finished = await self._encoded(item, outcome, table, attempts)
+            return await self._encoded(item, outcome, table, attempts)
         except PoisonMessageError as error:
-            finished = self._outcomes.dead_letter(item, begun.record, error, table, attempts)
-        deliver(finished)
+            return self._outcomes.dead_letter(item, course.record, error, table, attempts)
 
     async def _encoded(self, item: Item, outcome: Outcome[S], table: Table[S] | None, attempts: Attempts) -> Finished:
         count = 0
@@ -179,13 +151,13 @@ class RecordRunner(Generic[S]):
 
     # Handling
 
-    async def _handle(self, begun: Begun[S], item: Item, table: Table[S] | None) -> Outcome[S]:
+    async def _handle(self, course: _Course[S], item: Item, table: Table[S] | None) -> Outcome[S]:
         while True:
             try:
-                outcome = await self._attempt(begun, item, table)
+                outcome = await self._attempt(course, item, table)
             except (RetryableError, OutageError, TimeoutError) as error:
                 self.breaker.failed(self._monotonic())
-                fallen_back = await self._after_failure(error, begun, table)
+                fallen_back = await self._after_failure(error, course, table)
                 if fallen_back is not None:
                     return fallen_back
             except (PoisonMessageError, FatalError):
@@ -196,28 +168,24 @@ class RecordRunner(Generic[S]):
                 self._worked(self._monotonic())
                 return outcome
 
-    async def _attempt(self, begun: Begun[S], item: Item, table: Table[S] | None) -> Outcome[S]:
-        """What the attempt in `begin` came to, the rest of it, or another one."""
-        call, error, outcome, begun.call, begun.error = begun.call, begun.error, begun.outcome, None, None
+    async def _attempt(self, course: _Course[S], item: Item, table: Table[S] | None) -> Outcome[S]:
+        error, course.error = course.error, None
         if error is not None:
-            raise error
-        if outcome is not None:
-            return outcome
-        budget, attempts = begun.budget, begun.attempts
-        if call is not None:
-            return await rest_within(_attempt_seconds(budget), call, begun.waits_for)
+            raise error  # what the first attempt came to
+        attempts = course.attempts
         attempts.count += 1
         if self.breaker.is_open and self._processor.fallback is None:
-            budget.pause(await self._wait_out())
-        record = begun.record or self._decode(item)
-        if attempts.count > 1:
-            record = record._replace(attempt=attempts.count)
-        begun.record = record
+            course.budget.pause(await self._wait_out())
+        record = course.record or self._decode(item)
+        course.record = record = record._replace(attempt=attempts.count)
+        return await self._called(record, table, course.budget)
+
+    def _called(self, record: Record, table: Table[S] | None, budget: _Budget) -> Awaitable[Outcome[S]]:
+        """The handler, begun; it ends within what is left of the budget."""
         state = None if table is None else state_of(table, record.key)
-        tools = Tools(self._clock_ms, budget.left_seconds)
-        handling: Any = self._processor.handler.handle(record, state, tools)
-        handled: Outcome[S] = await within(_attempt_seconds(budget), handling)
-        return handled
+        handling = self._processor.handler.handle(record, state, Tools(self._clock_ms, budget.left_seconds))
+        # At least a moment, so that an attempt after a long outage can still succeed.
+        return self._limits.within(max(budget.left_seconds(), _SHORTEST_ATTEMPT_SECONDS), handling)
 
     def _worked(self, now: float) -> None:
         self._last_success = now
@@ -226,11 +194,11 @@ class RecordRunner(Generic[S]):
     async def _after_failure(
         self,
         error: RetryableError | OutageError | TimeoutError,
-        begun: Begun[S],
+        course: _Course[S],
         table: Table[S] | None,
     ) -> Outcome[S] | None:
         """Waits before the next attempt, or gives the outcome without one."""
-        record, budget, attempts = begun.record, begun.budget, begun.attempts
+        record, budget, attempts = course.record, course.budget, course.attempts
         fallback = self._processor.fallback
         # A record that cannot be decoded yet (the schema registry is down) is never to blame.
         outage = record is None or isinstance(error, OutageError) or self.breaker.is_open
@@ -329,20 +297,14 @@ class RecordRunner(Generic[S]):
 
 
 @dataclass(slots=True, eq=False)
-class Begun(Generic[S]):
-    """An item between `begin` and `go_on`: what its first attempt came to, or waits for."""
+class _Course(Generic[S]):
+    """How far an item has come: what its first attempt gave is kept for those who go on with it."""
 
     budget: _Budget
     attempts: Attempts
     record: Record | None = None
-    call: Coroutine[Any, Any, Outcome[S]] | None = None
-    waits_for: Any = None
     outcome: Outcome[S] | None = None
     error: Exception | None = None
-
-
-_FIRST_ATTEMPT: Final = Attempts(1)
-"""Read only."""
 
 
 class _Budget:
@@ -361,8 +323,3 @@ class _Budget:
 
     def left_seconds(self) -> float:
         return self._seconds + self._paused - (self._monotonic() - self.began)
-
-
-def _attempt_seconds(budget: _Budget) -> float:
-    # At least a moment, so that an attempt after a long outage can still succeed.
-    return max(budget.left_seconds(), _SHORTEST_ATTEMPT_SECONDS)

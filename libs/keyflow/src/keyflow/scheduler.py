@@ -7,6 +7,7 @@ the end. Pure: no clock, no Kafka, no asyncio. Every step costs O(log n) of the 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Final, Generic, TypeVar
@@ -111,6 +112,19 @@ class KeyScheduler(Generic[T]):
         else:
             del place.lanes[lane.key]
 
+    @property
+    def empty(self) -> bool:
+        """Whether no key has an item queued or being handled."""
+        return not any(place.lanes for place in self._partitions.values())
+
+    def hold(self, partition: int, key: str) -> Lane[T]:
+        """A lane whose item did not have to queue: as if it had been taken. The key must have none yet."""
+        place = self._partitions.get(partition)
+        if place is None:
+            place = self._partitions[partition] = _Partition()
+        lane = place.lanes[key] = Lane(partition, key, busy=True)
+        return lane
+
     def forget(self, partition: int) -> None:
         """Drops what is queued of a partition that was taken away."""
         place = self._partitions.pop(partition, None)
@@ -118,10 +132,9 @@ class KeyScheduler(Generic[T]):
             self.waiting -= place.waiting
             self._turns.remove(place)
 
-    def holds(self, partition: int, key: str) -> bool:
-        """Whether the key has an item queued or being handled."""
-        place = self._partitions.get(partition)
-        return place is not None and key in place.lanes
+    def keys(self) -> Iterator[tuple[int, str]]:
+        """Partition and key of whatever is queued or being handled."""
+        return ((number, key) for number, place in self._partitions.items() for key in place.lanes)
 
     def _wait(self, place: _Partition[T], lane: Lane[T]) -> None:
         lane.since = place.takes

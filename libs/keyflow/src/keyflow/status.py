@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from keyflow.breaker import BreakerState
 from keyflow.lag import Lag
+from keyflow.work import HOUSEKEEPING
 
 if TYPE_CHECKING:
     from keyflow.breaker import CircuitBreaker
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 COMMIT_BOUNDS_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 """Upper bounds of the classes of commit times; one more holds what took longer."""
+
+_KIND: Final = attrgetter("kind")
+_ATTEMPTS: Final = attrgetter("attempts")
 
 
 class Status:
@@ -67,14 +72,13 @@ class Status:
         """Transactions that went through."""
         return sum(self.commit_classes)
 
-    def noticed(self, finished: Finished) -> None:
-        """An outcome is ready."""
-        self.finished[finished.kind] += 1
-        if finished.attempts > 1:
-            self.retries += finished.attempts - 1
-
-    def committed(self, seconds: float) -> None:
+    def committed(self, seconds: float, outcomes: Sequence[Finished] = ()) -> None:
         """A transaction went through."""
+        kinds = Counter(map(_KIND, outcomes))
+        for kind in HOUSEKEEPING:
+            del kinds[kind]
+        self.finished += kinds
+        self.retries += sum(map(_ATTEMPTS, outcomes)) - len(outcomes)
         self.commit_classes[bisect_left(COMMIT_BOUNDS_SECONDS, seconds)] += 1
         self.commit_seconds += seconds
         self._last_progress = self._monotonic()

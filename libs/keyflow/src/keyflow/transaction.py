@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -54,28 +55,23 @@ class Transactions:
         self._began = time.monotonic()
         try:
             self.producer.begin_transaction()
-            for write in batch.writes:
-                self._produce(write)
+            self._produce(batch.writes)
             # Read here, in the consumer's own thread, at every commit: cached metadata is stale after a rebalance.
             self._repeated(self.producer.send_offsets_to_transaction, offsets, consumer.consumer_group_metadata())
             self._repeated(self.producer.commit_transaction)
         except KafkaException as error:
             self._abort(error.args[0])
 
-    def _produce(self, write: Write) -> None:
-        try:
-            if write.partition < 0 and not write.headers:
-                self.producer.produce(write.topic, write.value, write.key)
-            else:
-                self._produce_exactly(write)
-        except BufferError:
-            self._produce_patiently(write)
-
-    def _produce_exactly(self, write: Write) -> None:
-        kwargs: dict[str, Any] = {} if write.partition < 0 else {"partition": write.partition}
-        if write.headers:
-            kwargs["headers"] = list(write.headers)
-        self.producer.produce(write.topic, value=write.value, key=write.key, **kwargs)
+    def _produce(self, writes: Sequence[Write]) -> None:
+        produce = self.producer.produce
+        for topic, key, value, headers, partition in writes:
+            try:
+                if headers:
+                    produce(topic, value, key, partition, headers=list(headers))
+                else:
+                    produce(topic, value, key, partition)
+            except BufferError:
+                self._produce_patiently(Write(topic, key, value, headers, partition))
 
     def _produce_patiently(self, write: Write) -> None:
         """The send queue is full: waits until it has been sent."""
@@ -83,7 +79,7 @@ class Transactions:
         while True:
             self.producer.poll(0.1)
             try:
-                self._produce_exactly(write)
+                self.producer.produce(write.topic, write.value, write.key, write.partition, headers=list(write.headers))
             except BufferError as error:
                 if time.monotonic() > deadline:
                     raise KafkaException(KafkaError(KafkaError._QUEUE_FULL)) from error

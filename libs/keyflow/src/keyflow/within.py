@@ -1,71 +1,61 @@
-"""A time limit that costs nothing until the awaited coroutine really waits."""
+"""Time limits that cost next to nothing: one timer for all that runs at the same time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
-from types import coroutine as generator_coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
+_EXPIRED: Final = -1.0
 
-async def within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
-    """Awaits the coroutine; like `asyncio.timeout`, whose timer is armed only when there is something to wait for.
 
-    Raises:
-        TimeoutError: It took longer; it was cancelled.
+class TimeLimits:
+    """Limits how long tasks wait for something, like `asyncio.timeout`, but with one timer for all of them.
+
+    A task is under one limit of these at a time.
     """
-    try:
-        waited = coroutine.send(None)
-    except StopIteration as done:
-        result: T = done.value
-        return result
-    return await rest_within(seconds, coroutine, waited)
 
+    def __init__(self) -> None:
+        self._until: dict[asyncio.Task[Any], float] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
-@generator_coroutine
-def rest_within(seconds: float, coroutine: Coroutine[Any, Any, T], waited: Any) -> Generator[Any, Any, T]:
-    """Awaits a coroutine that the current task has begun and that waits for something now.
+    async def within(self, seconds: float, awaited: Awaitable[T]) -> T:
+        """Awaits it in the current task.
 
-    Args:
-        seconds: Time it has left.
-        coroutine: Begun by `send(None)`.
-        waited: What that gave.
+        Raises:
+            TimeoutError: It took longer; it was cancelled.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        until = asyncio.get_running_loop().time() + seconds
+        self._until[task] = until
+        if self._timer is None or until < self._timer.when():
+            self._arm(until)
+        try:
+            return await awaited
+        except asyncio.CancelledError as error:
+            # More than one request to cancel: somebody else wants this task to end as well.
+            if self._until[task] == _EXPIRED and task.cancelling() == 1:
+                raise TimeoutError from error
+            raise
+        finally:
+            if self._until.pop(task) == _EXPIRED:
+                task.uncancel()
 
-    Raises:
-        TimeoutError: It took longer; it was cancelled.
-    """
-    task = asyncio.current_task()
-    assert task is not None
-    expired = False
+    def _arm(self, until: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(until, self._expire)
 
-    def expire() -> None:
-        nonlocal expired
-        expired = True
-        task.cancel()
-
-    timer = asyncio.get_running_loop().call_later(seconds, expire)
-    try:
-        while True:
-            try:
-                sent = yield waited
-            except GeneratorExit:
-                coroutine.close()
-                raise
-            except BaseException as error:  # whatever comes in belongs to the coroutine, cancellation first of all
-                waited = coroutine.throw(error)
-            else:
-                waited = coroutine.send(sent)
-    except StopIteration as done:
-        if expired:
-            task.uncancel()
-        result: T = done.value
-        return result
-    except asyncio.CancelledError as error:
-        # More than one request to cancel: somebody else wants this task to end as well.
-        if expired and task.uncancel() <= 0:
-            raise TimeoutError from error
-        raise
-    finally:
-        timer.cancel()
+    def _expire(self) -> None:
+        assert self._timer is not None
+        now, self._timer = self._timer.when(), None
+        for task, until in self._until.items():
+            if 0 <= until <= now:
+                self._until[task] = _EXPIRED
+                task.cancel()
+        left = [until for until in self._until.values() if until != _EXPIRED]
+        if left:
+            self._arm(min(left))

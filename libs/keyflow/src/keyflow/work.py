@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from keyflow.offsets import OffsetTracker
 from keyflow.table import Table
@@ -18,6 +18,9 @@ Source = tuple[str, int]
 
 RECORD_OVERHEAD_BYTES: Final = 500
 """What a buffered record weighs in memory beside its value, about."""
+
+HOUSEKEEPING: Final = ("expired", "position")
+"""Kinds of outcomes that come of no record."""
 
 FRAME_BYTES: Final = 100
 """What a written record weighs beside value, key and headers, at most."""
@@ -99,8 +102,7 @@ class Item:
         )
 
 
-@dataclass(slots=True)
-class Write:
+class Write(NamedTuple):
     """One record of a transaction; partition -1 leaves the choice to the partitioner."""
 
     topic: str
@@ -123,7 +125,7 @@ class Finished:
 
     Attributes:
         offset: The record's offset, which is finished with its first outcome; None for what follows its effect.
-        kind: "outcome", "fallback", "dead_letter" or "expired", for the figures.
+        kind: "outcome", "fallback" or "dead_letter", say, for the figures; those of `HOUSEKEEPING` do not count.
         waiter: Resolved once it is committed; an effect waits for it.
     """
 
