@@ -218,7 +218,7 @@ class Script:
         producer.abort_transaction(10)
         gone = members[1].consumer_group_metadata()
         members.pop().close()
-        until(6)
+        until(7)
         self.note("who got what then", sorted(events))
         producer.begin_transaction()
         self.note("offsets of a member that left", self.code(producer.send_offsets_to_transaction, [place], gone, 10))
