@@ -100,7 +100,7 @@ eval: $(READY) ## Measure the project's own corpora against eval/baseline.json; 
 lock: $(READY) ## Resolve every dependency anew and write requirements.lock with hashes
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url $(addprefix --no-emit-package ,keyflow floodgate floodgate-nlu floodgate-local \
-			floodgate-firewall floodgate-summarizer) \
+			floodgate-agent floodgate-firewall floodgate-summarizer) \
 		$(addsuffix /pyproject.toml,$(ROOMS)) --all-extras --group pyproject.toml:dev -o requirements.lock
 	@echo "wrote requirements.lock: $$(grep -c '==' requirements.lock) packages"
 

@@ -30,7 +30,8 @@ def say(line: str, *, quiet: bool = False) -> None:
 def calm_logs(*, local: bool) -> None:
     """Only what needs attention, on standard error.
 
-    At the local model nobody has to be told of prompt caches; its repairs are in the figures.
+    Args:
+        local: Nobody has to be told of prompt caches and repairs, as at the local model: they are in the figures.
     """
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(_ERROR if local else _WARNING),

@@ -81,7 +81,7 @@ def test_records_that_were_kept_are_the_same_history_again(tmp_path: Path) -> No
     history = history_of([entry("support.messages", first, 0), entry("support.messages", second, 1)])
     file = tmp_path / "kept.jsonl"
     file.write_text("".join(kept(history, ["support.messages"])), encoding="utf-8")
-    again = from_files([file], ["support.messages"], ["support.verdicts"])
+    again = from_files([file], ["support.messages"], ["support.verdicts"], bool)
     assert [one.value for one in again.conversations[0].entries] == [first, second]
 
 
@@ -89,20 +89,20 @@ def test_a_row_that_is_no_record_is_named(tmp_path: Path) -> None:
     file = tmp_path / "kept.jsonl"
     file.write_text('{"topic": "support.nothing", "value": {}}')
     with pytest.raises(FatalError, match=r"kept\.jsonl:1: topic"):
-        from_files([file], ["support.messages"], [])
+        from_files([file], ["support.messages"], [], bool)
     file.write_text('{"topic": "support.messages", "value": {"event_id": 7}}')
     with pytest.raises(FatalError, match=r"kept\.jsonl:1: value\."):
-        from_files([file], ["support.messages"], [])
+        from_files([file], ["support.messages"], [], bool)
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(FatalError, match="is not UTF-8"):
-        from_files([file], ["support.messages"], [])
+        from_files([file], ["support.messages"], [], bool)
 
 
 def test_what_others_wrote_in_the_same_millisecond_was_there_before(tmp_path: Path) -> None:
     one = message("a")
     entries = [entry("support.messages", one), entry("support.replies", one)]
     window = Window(0, 2**62)
-    found = _history(entries, ["support.messages", "support.replies"], [], window, 0)
+    found = _history(entries, ["support.messages", "support.replies"], [], window, bool)
     assert [kept.topic for kept in found.conversations[0].entries] == ["support.replies", "support.messages"]
 
 

@@ -6,14 +6,16 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any, Final
 
 from floodgate.bedrock import ModelClient, ModelRequest, ModelResult
 from floodgate.bedrock.contract import T
 from floodgate.bedrock.conversation import cached_schema
+from floodgate.bedrock.prompts import parse_prompt
 from pydantic import BaseModel
 
-_answers: Final[ContextVar[dict[str, ModelResult[Any]] | None]] = ContextVar("answers", default=None)
+_answers: Final[ContextVar[dict[str, Any] | None]] = ContextVar("answers", default=None)
 
 
 @contextmanager
@@ -24,6 +26,12 @@ def one_conversation() -> Iterator[None]:
         yield
     finally:
         _answers.reset(token)
+
+
+def remembered() -> dict[str, Any]:
+    """What was answered in the conversation that is being replayed, by question."""
+    known = _answers.get()
+    return {} if known is None else known
 
 
 class SharedAnswers:
@@ -45,15 +53,13 @@ class SharedAnswers:
 
     async def call(self, request: ModelRequest[T]) -> ModelResult[T]:
         """See `ModelClient.call`."""
-        answers = _answers.get()
-        key = self._key(request)
-        known = answers.get(key) if answers is not None else None
+        answers, key = remembered(), self._key(request)
+        known = answers.get(key)
         if known is not None:
             return ModelResult(request.prompt.output.model_validate(known.raw), known.usage, known.repaired, known.raw)
         self.asked += 1
         result = await self._model.call(request)
-        if answers is not None:
-            answers[key] = result
+        answers[key] = result
         return result
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
@@ -66,3 +72,28 @@ class SharedAnswers:
         schema = cached_schema(output)
         shown = [self._model_id, prompt.system, prompt.tool_name, prompt.max_tokens, schema, request.user_text]
         return json.dumps(shown, ensure_ascii=False)
+
+
+class OtherPrompt:
+    """Asks with another prompt's text, for a service that reads its prompt only when it asks.
+
+    Args:
+        model: The client.
+        text: Of the prompt's file; it has no places to fill.
+
+    Raises:
+        FatalError: It is no prompt (with the first question).
+    """
+
+    def __init__(self, model: ModelClient, text: str) -> None:
+        self._model = model
+        self._text = text
+
+    async def call(self, request: ModelRequest[T]) -> ModelResult[T]:
+        """See `ModelClient.call`."""
+        prompt = parse_prompt(self._text, "--prompt", request.prompt.output, {})
+        return await self._model.call(replace(request, prompt=prompt))
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """See `ModelClient.embed`."""
+        return await self._model.embed(texts)

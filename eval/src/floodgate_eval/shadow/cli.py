@@ -18,11 +18,13 @@ from floodgate.events.times import now_ms
 from floodgate_eval.common import calm_logs, own_catalogue_dir, say
 from floodgate_eval.endpoint import CONFIGURED
 from floodgate_eval.running import INTERRUPTED
+from floodgate_eval.shadow import of_agent, of_firewall, of_summarizer
 from floodgate_eval.shadow.conditions import broken, parse_condition
 from floodgate_eval.shadow.harness import Comparison, compare
 from floodgate_eval.shadow.history import DEFAULT_LOOKBACK_SECONDS, History, Window, from_files, from_topics, kept
-from floodgate_eval.shadow.of_firewall import PROMPTS as FIREWALL_PROMPTS
+from floodgate_eval.shadow.of_agent import AgentSubject
 from floodgate_eval.shadow.of_firewall import FirewallSubject
+from floodgate_eval.shadow.of_summarizer import SummarizerSubject
 from floodgate_eval.shadow.page import write_page
 from floodgate_eval.shadow.taken import Subject
 from floodgate_eval.shadow.versions import Changes, candidate, live_version
@@ -76,12 +78,15 @@ Html = Annotated[Path | None, typer.Option("--html", help="Write a report here."
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 
 
-def _firewall() -> Subject:
-    return FirewallSubject()
-
-
 _SUBJECTS: Final[Mapping[str, tuple[Callable[[], Subject], str, str]]] = {
-    "firewall": (_firewall, FIREWALL_PROMPTS, "What would be decided otherwise about messages."),
+    "firewall": (FirewallSubject, of_firewall.PROMPTS, "What would be decided otherwise about messages."),
+    "agent": (AgentSubject, of_agent.PROMPTS, "Which step, act, reply or hand-over workflows would come to instead."),
+    "summarizer": (SummarizerSubject, of_summarizer.PROMPTS, "What would be read out of interactions instead."),
+}
+_EXAMPLES: Final = {
+    "firewall": "floodgate shadow firewall --set min_confidence=0.6 --fail-if 'urgent_lost>0'",
+    "agent": "floodgate shadow agent --since 3d --catalogue my-catalogue --fail-if 'action:refund_order_gained>0'",
+    "summarizer": "floodgate shadow summarizer --prompt summarize-2.md --limit 500 --sample --html report.html",
 }
 
 
@@ -110,7 +115,7 @@ def _command(name: str) -> Callable[..., None]:
         html: Html = None,
         quiet: Quiet = False,
     ) -> None:
-        calm_logs(local=False)
+        calm_logs(local=True)
         conditions = [parse_condition(text) for text in fail_if or ()]
         subject = make()
         live = live_version(own_catalogue_dir())
@@ -135,9 +140,7 @@ def _command(name: str) -> Callable[..., None]:
 
 
 for _name in _SUBJECTS:
-    app.command(_name, epilog=f"Example: floodgate shadow {_name} --set min_confidence=0.6 --fail-if 'urgent_lost>0'")(
-        _command(_name)
-    )
+    app.command(_name, epilog=f"Example: {_EXAMPLES[_name]}")(_command(_name))
 
 
 def hand_out(found: dict[str, Any], failing: list[str], json_file: Path | None, html: Path | None) -> None:
@@ -153,8 +156,8 @@ def hand_out(found: dict[str, Any], failing: list[str], json_file: Path | None, 
 
 def _history(subject: Subject, files: list[Path] | None, window: Window, lookback_seconds: float) -> History:
     if files:
-        return from_files(files, subject.inputs, subject.outputs)
-    return from_topics(subject.inputs, subject.outputs, window, lookback_seconds=lookback_seconds)
+        return from_files(files, subject.inputs, subject.outputs, subject.decides)
+    return from_topics(subject.inputs, subject.outputs, window, subject.decides, lookback_seconds=lookback_seconds)
 
 
 def _window(since: str, from_: datetime | None, to: datetime | None) -> Window:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -83,8 +83,16 @@ class History:
         return History(self.window, kept, self.made, self.unreadable)
 
 
+Decides = Callable[[Entry], bool]
+
+
 def from_topics(
-    inputs: Sequence[str], outputs: Sequence[str], window: Window, *, lookback_seconds: float = DEFAULT_LOOKBACK_SECONDS
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    window: Window,
+    decides: Decides,
+    *,
+    lookback_seconds: float = DEFAULT_LOOKBACK_SECONDS,
 ) -> History:
     """Reads the committed topics; belongs to no group, commits and produces nothing.
 
@@ -92,21 +100,23 @@ def from_topics(
         inputs: What the service reads; the first one's records are what is decided about.
         outputs: What it writes.
         window: What is compared.
+        decides: Whether a decision is due about a record.
         lookback_seconds: How far before the window a conversation is followed to its beginning.
 
     Raises:
         FatalError: Kafka or the registry cannot be reached, or a topic does not exist.
     """
     records = CommittedRecords(_REMEDY, "shadow")
-    keys = frozenset(entry.key for entry in _entries(records, inputs[0], window.from_ms) if window.holds(entry))
+    first = _entries(records, inputs[0], window.from_ms)
+    keys = frozenset(entry.key for entry in first if window.holds(entry) and decides(entry))
     since_ms = window.from_ms - round(lookback_seconds * 1000)
     records.unreadable = 0  # what is read a second time counts once
     wanted = dict.fromkeys((*inputs, *outputs))
     found = [entry for topic in wanted for entry in _entries(records, topic, since_ms, keys)]
-    return _history(found, inputs, outputs, window, records.unreadable)
+    return _history(found, inputs, outputs, window, decides, unreadable=records.unreadable)
 
 
-def from_files(paths: Sequence[Path], inputs: Sequence[str], outputs: Sequence[str]) -> History:
+def from_files(paths: Sequence[Path], inputs: Sequence[str], outputs: Sequence[str], decides: Decides) -> History:
     """Reads records that were kept as JSON Lines; all of them are compared.
 
     Raises:
@@ -122,7 +132,7 @@ def from_files(paths: Sequence[Path], inputs: Sequence[str], outputs: Sequence[s
         named = ", ".join(str(path) for path in paths)
         raise FatalError(f"{named}: no record of {inputs[0]} is there; write rows such as {_SHAPE}")
     stamps = [entry.timestamp_ms for entry in found]
-    return _history(found, inputs, outputs, Window(min(stamps), max(stamps) + 1), 0)
+    return _history(found, inputs, outputs, Window(min(stamps), max(stamps) + 1), decides)
 
 
 def kept(history: History, inputs: Sequence[str]) -> Iterator[str]:
@@ -149,7 +159,13 @@ def _row(topic: str, timestamp_ms: int, record: AvroModel) -> str:
 
 
 def _history(
-    found: Iterable[Entry], inputs: Sequence[str], outputs: Sequence[str], window: Window, unreadable: int
+    found: Iterable[Entry],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    window: Window,
+    decides: Decides,
+    *,
+    unreadable: int = 0,
 ) -> History:
     # What others wrote in between was there before the record that came at the same millisecond.
     rank = {topic: (-number, topic) for number, topic in enumerate(inputs)}
@@ -166,7 +182,7 @@ def _history(
             key, tuple(sorted(entries, key=lambda one: (one.timestamp_ms, rank[one.topic], one.partition, one.offset)))
         )
         for key, entries in by_key.items()
-        if any(window.holds(entry) and entry.topic == inputs[0] for entry in entries)
+        if any(window.holds(entry) and decides(entry) for entry in entries)
     ]
     return History(window, sorted(conversations, key=_begin), made, unreadable)
 

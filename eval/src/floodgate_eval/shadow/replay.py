@@ -93,7 +93,8 @@ async def decisions(
     conversation: Conversation, history: History, subject: Subject, processor: Processor[Any]
 ) -> dict[UUID, tuple[Entry, Taken]]:
     """What one version decides about the records of the window, in order, by their event ids."""
-    run = _Run(conversation, subject, processor)
+    made_before = [record for entry in conversation.entries for record in history.made.get(event_id(entry), ())]
+    run = _Run(subject, processor, made_before)
     found: dict[UUID, tuple[Entry, Taken]] = {}
     for entry in conversation.entries:
         compared = subject.decides(entry) and history.window.holds(entry)
@@ -115,10 +116,10 @@ def event_id(entry: Entry) -> UUID:
 class _Run:
     """One version in one conversation: the state, and the handler's outcomes as the engine would take them."""
 
-    def __init__(self, conversation: Conversation, subject: Subject, processor: Processor[Any]) -> None:
-        self._conversation = conversation
+    def __init__(self, subject: Subject, processor: Processor[Any], recorded: Sequence[AvroModel]) -> None:
         self._subject = subject
         self._processor = processor
+        self._recorded = recorded
         self._state: Any = None
 
     def skip(self, entry: Entry, made: Sequence[AvroModel]) -> bool:
@@ -145,7 +146,7 @@ class _Run:
         for _ in range(_MOST_EFFECTS):
             if outcome.effect is None:
                 break
-            result = self._subject.answered(outcome.effect, self._conversation)
+            result = self._subject.answered(outcome.effect, self._recorded)
             handler = cast(ResumingHandler[Any], self._processor.handler)
             outcome = await handler.resume(result, entry.key, self._state, tools)
             made += self._took(outcome)

@@ -12,7 +12,7 @@ from floodgate.events.generated import AvroModel, ModelUsage
 from floodgate.privacy import redact
 from keyflow import Effect, EffectResult, Processor
 
-from floodgate_eval.shadow.history import Conversation, Entry
+from floodgate_eval.shadow.history import Entry
 from floodgate_eval.shadow.versions import Version
 
 
@@ -105,8 +105,12 @@ class Subject(ABC):
         """
         return False, state
 
-    def answered(self, effect: Effect, conversation: Conversation) -> EffectResult:
+    def answered(self, effect: Effect, made: Sequence[AvroModel]) -> EffectResult:
         """What becomes of an effect, which is never run.
+
+        Args:
+            effect: What was to be done outside.
+            made: What the live version wrote in the conversation.
 
         Raises:
             NotImplementedError: The service has none.
