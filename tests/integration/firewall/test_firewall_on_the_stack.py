@@ -78,10 +78,30 @@ def test_the_button_of_a_redirect_leads_on_and_a_human_who_joins_silences_everyt
 
 def test_unreadable_bytes_become_a_dead_letter_and_a_hand_over(firewall, desk, conversation):
     desk.say_bytes(conversation, b"\x00\xff not avro")
-    (letter,) = desk.await_all("support.dead-letters", 1, lambda d: d.key == conversation.encode())
-    assert (letter.service, letter.value) == ("firewall", b"\x00\xff not avro")
+    # Whatever else runs on the stack and reads the topic has a dead letter of its own.
+    (letter,) = desk.await_all(
+        "support.dead-letters", 1, lambda d: d.key == conversation.encode() and d.service == "firewall"
+    )
+    assert letter.value == b"\x00\xff not avro"
     (escalation,) = desk.await_all("support.escalations", 1, lambda e: e.conversation_id == conversation)
     assert escalation.reason_code == "poison"
     following = desk.message("hello, where are my tickets?", conversation=conversation)
     desk.say(following)
     assert desk.verdict_on(following).screened
+
+
+def test_messages_in_a_row_are_one_assessment_and_an_edit_is_another(firewall, desk, conversation):
+    parts = [
+        desk.message(text, conversation=conversation, chosen_path="tickets/resend")
+        for text in ("Hi", "my tickets for Friday", "never arrived, order TK-48213")
+    ]
+    edited = parts[-1].model_copy(update={"text": "never arrived, and someone used my card"})
+    desk.say(*parts)
+    last = desk.verdict_on(parts[-1])
+    assert last.category == "resend_tickets"
+    desk.say(parts[-1], edited)
+    urgent = desk.await_all("support.verdicts", 2, lambda v: v.causation_id == edited.event_id)[-1]
+    assert urgent.urgent
+    verdicts = desk.all("support.verdicts", lambda v: v.conversation_id == conversation)
+    assert [v.causation_id for v in verdicts] == [*(part.event_id for part in parts), edited.event_id]
+    assert len({v.event_id for v in verdicts}) == 4

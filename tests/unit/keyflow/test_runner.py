@@ -358,3 +358,19 @@ async def test_in_an_outage_a_spent_budget_is_not_the_records_fault() -> None:
     await runner.run(item(), None, found.append)
     assert [(finished.kind, finished.attempts) for finished in found] == [("outcome", 7)]
     assert not breaker.is_open
+
+
+async def test_a_handler_sees_the_keys_next_records_up_to_one_that_cannot_be_read() -> None:
+    seen: list[Any] = []
+
+    class Looking:
+        async def handle(self, record: Record, state: int | None, tools: Tools) -> Outcome[int]:
+            assert tools.queued is not None
+            seen.extend(other.value for other in tools.queued())
+            return Outcome()
+
+    behind = [item(b'{"n": 2}'), item(b'{"n": 3}'), item(b"no json"), item(b'{"n": 4}')]
+    runner = RecordRunner(processor(Looking()), 1000, lambda: NOW_MS, Backoff())
+    runner.behind = lambda _: behind
+    await runner.run(item(), Table(STATE), lambda _: None)
+    assert seen == [{"n": 2}, {"n": 3}]

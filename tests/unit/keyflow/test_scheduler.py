@@ -119,3 +119,14 @@ def test_partitions_take_turns_however_long_their_backlogs(backlogs: list[int]) 
         assert taken is not None
         served[taken[0].partition] += 1
     assert set(served.values()) == {min(backlogs)}
+
+
+def test_what_waits_behind_a_key_can_be_seen() -> None:
+    subject: KeyScheduler[int] = KeyScheduler()
+    for number in range(12):
+        subject.add(0, "a", number)
+    subject.add(0, "b", 99)
+    assert subject.take() is not None
+    assert subject.queued(0, "a") == (1, 2, 3, 4, 5, 6, 7, 8)
+    assert subject.queued(0, "unknown") == ()
+    assert subject.queued(7, "a") == ()

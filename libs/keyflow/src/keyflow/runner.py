@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, Generic, TypeVar, cast
 
 from keyflow.breaker import CircuitBreaker
@@ -38,7 +39,11 @@ Deliver = Callable[[Finished], Awaitable[None] | None]
 
 
 class RecordRunner(Generic[S]):
-    """Runs a processor's handler and effects for one item at a time; many items may run at once."""
+    """Runs a processor's handler and effects for one item at a time; many items may run at once.
+
+    Attributes:
+        behind: The items of the same key that wait behind one; None where nobody can tell.
+    """
 
     def __init__(
         self,
@@ -61,6 +66,7 @@ class RecordRunner(Generic[S]):
         self._monotonic = monotonic
         self._last_success = monotonic()
         self.breaker = breaker or CircuitBreaker()
+        self.behind: Callable[[Item], Sequence[Item]] | None = None
         # Watches only: effects are decided already, and each keeps trying by itself.
         self.effects_breaker = CircuitBreaker()
 
@@ -89,7 +95,7 @@ class RecordRunner(Generic[S]):
             course.attempts.count = 1
             try:
                 course.record = record = self._decode(item)
-                outcome = await self._called(record, table, course.budget)
+                outcome = await self._called(record, item, table, course.budget)
                 self._worked(self._monotonic())
                 course.outcome = outcome
                 if outcome.effect is None:
@@ -149,6 +155,18 @@ class RecordRunner(Generic[S]):
             item.topic, item.assignment.partition, item.offset or 0, key, value, item.headers, item.timestamp_ms
         )
 
+    def _queued(self, behind: Callable[[Item], Sequence[Item]], item: Item) -> Sequence[Record]:
+        """What cannot be read ends the list: it has its own turn to fail."""
+        records: list[Record] = []
+        for other in behind(item):
+            if other.effect is not None:
+                break
+            try:
+                records.append(self._decode(other))
+            except (RetryableError, PoisonMessageError):
+                break
+        return records
+
     # Handling
 
     async def _handle(self, course: _Course[S], item: Item, table: Table[S] | None) -> Outcome[S]:
@@ -178,12 +196,13 @@ class RecordRunner(Generic[S]):
             course.budget.pause(await self._wait_out())
         record = course.record or self._decode(item)
         course.record = record = record._replace(attempt=attempts.count)
-        return await self._called(record, table, course.budget)
+        return await self._called(record, item, table, course.budget)
 
-    def _called(self, record: Record, table: Table[S] | None, budget: _Budget) -> Awaitable[Outcome[S]]:
+    def _called(self, record: Record, item: Item, table: Table[S] | None, budget: _Budget) -> Awaitable[Outcome[S]]:
         """The handler, begun; it ends within what is left of the budget."""
         state = None if table is None else state_of(table, record.key)
-        handling = self._processor.handler.handle(record, state, Tools(self._clock_ms, budget.left_seconds))
+        queued = None if self.behind is None else partial(self._queued, self.behind, item)
+        handling = self._processor.handler.handle(record, state, Tools(self._clock_ms, budget.left_seconds, queued))
         # At least a moment, so that an attempt after a long outage can still succeed.
         return self._limits.within(max(budget.left_seconds(), _SHORTEST_ATTEMPT_SECONDS), handling)
 

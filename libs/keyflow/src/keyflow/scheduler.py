@@ -10,12 +10,15 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from itertools import islice
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
 AGEING_TAKES: Final = 256
 """Waiting while so many other keys of the partition are taken weighs as much as one more queued record."""
+
+_SHOWN: Final = 8
 
 
 @dataclass(slots=True, eq=False)
@@ -135,6 +138,12 @@ class KeyScheduler(Generic[T]):
     def keys(self) -> Iterator[tuple[int, str]]:
         """Partition and key of whatever is queued or being handled."""
         return ((number, key) for number, place in self._partitions.items() for key in place.lanes)
+
+    def queued(self, partition: int, key: str) -> tuple[T, ...]:
+        """The first items that wait behind the key's current one."""
+        place = self._partitions.get(partition)
+        lane = place.lanes.get(key) if place is not None else None
+        return tuple(islice(lane.items, _SHOWN)) if lane is not None else ()
 
     def _wait(self, place: _Partition[T], lane: Lane[T]) -> None:
         lane.since = place.takes

@@ -118,10 +118,13 @@ class Tools(NamedTuple):
     Attributes:
         now_ms: Wall clock, milliseconds since the epoch (inject it; do not ask the system).
         remaining_seconds: Time left within the record's budget, monotonic from its first attempt; None: no limit.
+        queued: The key's next records, as far as they were fetched and can be read: they will be handled after this
+            one, in this order. None where nobody can tell.
     """
 
     now_ms: Callable[[], int]
     remaining_seconds: Callable[[], float | None]
+    queued: Callable[[], Sequence[Record]] | None = None
 
 
 class Handler(Protocol[S]):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Coroutine, Iterable
+from collections.abc import Awaitable, Coroutine, Iterable, Sequence
+from itertools import islice
 from typing import Any, Final, Generic, TypeVar
 
 from keyflow.leaving import Seat
@@ -22,6 +23,8 @@ S = TypeVar("S")
 
 UNWAITED_IN_A_ROW: Final = 256
 _LOOP_SECONDS: Final = 0.001
+# Before a handler first waits, what came with its record stands in one queue of all keys.
+_LOOKED_THROUGH: Final = 256
 
 
 class _Abandoned(Exception):
@@ -54,6 +57,7 @@ class WorkerPool(Generic[S]):
         self._waiting = 0
         self.accepting = True
         self.failed: BaseException | None = None
+        runner.behind = self._behind
 
     def __len__(self) -> int:
         return len(self._seats)
@@ -85,6 +89,12 @@ class WorkerPool(Generic[S]):
         if not self._scheduler.empty:
             self._sort_in()
         self._start()
+
+    def _behind(self, item: Item) -> Sequence[Item]:
+        number, key = item.assignment.partition, item.key
+        direct = islice(self._direct, _LOOKED_THROUGH)
+        came_later = (other for other in direct if other.key == key and other.assignment.partition == number)
+        return (*self._scheduler.queued(number, key), *came_later)
 
     def _sort_in(self) -> None:
         """From now on it matters whose turn it is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from floodgate.bedrock import ModelClient, Usage
@@ -36,13 +36,14 @@ from keyflow import (
 )
 
 from firewall.domain.assessment import interpret
+from firewall.domain.burst import Place, burst_after, goes_on, held, is_undecided, may_go_on, place_of, said_once
 from firewall.domain.following import after_agent_escalation, after_agent_reply, after_notice, after_ruling
 from firewall.domain.local_policy import decide_unscreened, decide_without_model
 from firewall.domain.planning import plan
 from firewall.domain.policy import decide
 from firewall.domain.records import Findings, escalation_of, unreadable_escalation, verdict_of
 from firewall.domain.ruling import Ruling
-from firewall.domain.screen import LanguageIdentifier, Reading, Screen
+from firewall.domain.screen import ALONE, LanguageIdentifier, Reading, Screen
 from firewall.domain.state import ConversationState
 from firewall.settings import FirewallSettings
 
@@ -53,6 +54,7 @@ VERDICTS: Final = "support.verdicts"
 ESCALATIONS: Final = "support.escalations"
 # Of what is left of the budget: most of it is for the search and the model.
 _WAITING_SHARE: Final = 1 / 3
+_LOOK_EVERY_SECONDS: Final = 0.1
 _VERDICTS: Final = counter(
     "floodgate_firewall_verdicts_total",
     "Verdicts by decision, reason, misuse and language.",
@@ -92,6 +94,7 @@ class FirewallHandler:
         self._languages = languages
         self._settings = settings
         self._now_ms = now_ms
+        self._window = timedelta(seconds=settings.burst_seconds)
         # A burst waits here, outside of the time that a retrieval may take: asked all at once, OpenSearch would
         # answer none of them in time.
         self._turns = asyncio.Semaphore(settings.retrieval_concurrency)
@@ -110,7 +113,7 @@ class FirewallHandler:
         """
         known = state or ConversationState()
         match record.value:
-            case Message() as message if known.has_seen(message.event_id):
+            case Message() as message if _is_repeat(message, known):
                 return Outcome()
             case Message(kind=MessageKind.USER_MESSAGE) as message:
                 return await self._screened(message, known, tools)
@@ -131,9 +134,10 @@ class FirewallHandler:
         message = record.value
         if not isinstance(message, Message) or message.kind is not MessageKind.USER_MESSAGE:
             return Outcome()
-        if known.has_seen(message.event_id):
+        if _is_repeat(message, known):
             return Outcome()
-        reading = self._read(message, known)
+        place = self._place(message, known)
+        reading = self._read(message, known, place)
         ruling = decide_unscreened(reading.situation, self._screen.index, "no model answered in time")
         _UNSCREENED.inc()
         log.warning("message.not_screened", event_id=str(message.event_id), cause=reason)
@@ -144,8 +148,9 @@ class FirewallHandler:
             ruling,
             screened=False,
             elapsed_ms=round(self._settings.budget_seconds * 1000),
+            edition=place.edition,
         )
-        return self._outcome(message, known, ruling, findings)
+        return self._outcome(message, known, ruling, findings, reading=reading, place=place)
 
     def on_poison(
         self, failed: FailedRecord, record: Record | None, state: ConversationState | None
@@ -169,7 +174,7 @@ class FirewallHandler:
         if ruling.reason_code == "not_screened":
             ruling = replace(ruling, reason_code="poison")
         findings = self._findings(unknown, reading.language, now, ruling, screened=False)
-        return Outcome(self._outcome(message, unknown, ruling, findings).events)
+        return Outcome(self._outcome(message, unknown, ruling, findings, reading=reading).events)
 
     def _for_unreadable(self, failed: FailedRecord, now: datetime) -> Sequence[Emit]:
         key = (failed.raw_key or b"").decode(errors="replace")
@@ -182,13 +187,16 @@ class FirewallHandler:
         return (Emit(ESCALATIONS, key, escalation),)
 
     async def _screened(self, message: Message, state: ConversationState, tools: Tools) -> Outcome[ConversationState]:
-        reading = self._read(message, state)
+        place = self._place(message, state)
+        reading = self._read(message, state, place)
         usage: Usage | None = None
         passages: Sequence[Passage] = ()
-        ruling = decide_without_model(reading.situation, self._screen.index)
+        ruling = self._held(message, reading, tools) or decide_without_model(reading.situation, self._screen.index)
         asked = ruling is None
         if ruling is None:
             ruling, usage, passages = await self._assessed(reading, message, tools)
+        ruling = await self._held_meanwhile(message, reading, ruling, tools) or ruling
+        ruling = said_once(ruling, state.offered.suggested_path if state.offered and place.before else None)
         findings = self._findings(
             state,
             reading.language,
@@ -198,8 +206,33 @@ class FirewallHandler:
             usage=usage.to_record() if usage else None,
             passages=passages,
             elapsed_ms=self._elapsed_ms(tools),
+            edition=place.edition,
         )
-        return self._outcome(message, state, ruling, findings)
+        return self._outcome(message, state, ruling, findings, reading=reading, place=place)
+
+    def _place(self, message: Message, state: ConversationState) -> Place:
+        return place_of(message, state.burst, edited=state.is_edit(message), window=self._window)
+
+    def _held(self, message: Message, reading: Reading, tools: Tools) -> Ruling | None:
+        """The ruling where the key's next record takes the message along."""
+        if tools.queued is None or not may_go_on(reading.situation):
+            return None
+        why = goes_on(message, (record.value for record in tools.queued()), self._window)
+        return held(why) if why else None
+
+    async def _held_meanwhile(self, message: Message, reading: Reading, ruling: Ruling, tools: Tools) -> Ruling | None:
+        """The same after the model was asked; waits a moment where only a person could tell what was meant."""
+        found = self._held(message, reading, tools)
+        if tools.queued is None or not may_go_on(reading.situation) or not is_undecided(ruling, reading.situation):
+            return found
+        remaining = tools.remaining_seconds()
+        most = self._settings.burst_wait_seconds
+        left = most if remaining is None else min(most, remaining - self._settings.margin_seconds)
+        while found is None and left > 0:
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+            left -= _LOOK_EVERY_SECONDS
+            found = self._held(message, reading, tools)
+        return found
 
     async def _assessed(
         self, reading: Reading, message: Message, tools: Tools
@@ -225,8 +258,10 @@ class FirewallHandler:
         assessment = interpret(result.value, self._screen.index, text)
         return decide(reading.situation, assessment, self._screen.index), result.usage, passages
 
-    def _read(self, message: Message, state: ConversationState) -> Reading:
-        reading = self._screen.read(message, state, self._languages, max_chars=self._settings.max_text_chars)
+    def _read(self, message: Message, state: ConversationState, place: Place = ALONE) -> Reading:
+        reading = self._screen.read(
+            message, state, self._languages, max_chars=self._settings.max_text_chars, place=place
+        )
         _HIDDEN.inc(reading.cleaned.hidden_count)
         return reading
 
@@ -275,8 +310,9 @@ class FirewallHandler:
         usage: ModelUsage | None = None,
         passages: Sequence[Passage] = (),
         elapsed_ms: int = 0,
+        edition: str = "",
     ) -> Findings:
-        redirected = ruling.decision is Decision.REDIRECT
+        redirected = ruling.decision is Decision.REDIRECT and ruling.template is not None
         return Findings(
             now=now,
             language=language,
@@ -286,10 +322,18 @@ class FirewallHandler:
             screened=screened,
             usage=usage or ModelUsage(),
             passages=passages,
+            edition=edition,
         )
 
     def _outcome(
-        self, message: Message, state: ConversationState, ruling: Ruling, findings: Findings
+        self,
+        message: Message,
+        state: ConversationState,
+        ruling: Ruling,
+        findings: Findings,
+        *,
+        reading: Reading,
+        place: Place = ALONE,
     ) -> Outcome[ConversationState]:
         index = self._screen.index
         verdict = verdict_of(message, ruling, findings, index)
@@ -306,6 +350,8 @@ class FirewallHandler:
             elapsed_ms=verdict.elapsed_ms,
         )
         following = after_ruling(state, message, ruling, verdict.reply, findings.language)
+        burst = burst_after(state.burst, message, place, masked=reading.text, ruling=ruling, now=findings.now)
+        following = following.model_copy(update={"burst": burst})
         return Outcome(events=_emits(message.conversation_id, verdict, escalation), state=following)
 
     def _wait_seconds(self, tools: Tools) -> float:
@@ -320,6 +366,11 @@ class FirewallHandler:
     def _elapsed_ms(self, tools: Tools) -> int:
         remaining = tools.remaining_seconds()
         return 0 if remaining is None else max(0, round((self._settings.budget_seconds - remaining) * 1000))
+
+
+def _is_repeat(message: Message, state: ConversationState) -> bool:
+    is_edit = message.kind is MessageKind.USER_MESSAGE and state.is_edit(message)
+    return state.has_seen(message.event_id) and not is_edit
 
 
 def _emits(key: str, verdict: Verdict, escalation: Escalation | None) -> tuple[Emit, ...]:

@@ -18,6 +18,8 @@ class FirewallSettings(BaseSettings):
     retrieval_concurrency: int = Field(default=4, ge=1, description="Retrievals at the same time; others wait.")
     retrieval_wait_seconds: float = Field(default=6.0, ge=0, description="For a turn to retrieve; then without.")
     margin_seconds: float = Field(default=1.0, ge=0, description="Kept back from the model for writing the verdict.")
+    burst_seconds: float = Field(default=15.0, ge=0, description="Messages so close together are assessed as one.")
+    burst_wait_seconds: float = Field(default=2.0, ge=0, description="For the next message, before a person is asked.")
     max_text_chars: int = Field(default=8_000, ge=200, description="Beyond it the middle of a message is left out.")
     max_examples: int = Field(default=8, ge=0, le=32)
     max_passages: int = Field(default=2, ge=0, le=8)

@@ -22,9 +22,10 @@ def after_notice(state: ConversationState, message: Message) -> ConversationStat
     changes: Mapping[str, Any]
     match message.kind:
         case MessageKind.HUMAN_JOINED:
-            changes = {"human_joined": True, "question": None, "offered": None}
+            changes = {"human_joined": True, "question": None, "offered": None, "burst": None}
         case MessageKind.CLOSED | MessageKind.REOPENED:
-            return ConversationState(recent_event_ids=state.recent_event_ids).seen(message.event_id)
+            kept = ConversationState(recent_event_ids=state.recent_event_ids, digests=state.digests)
+            return kept.seen(message.event_id)
         case _:
             changes = {}
     return state.model_copy(update=changes).seen(message.event_id)
@@ -35,7 +36,7 @@ def after_agent_reply(state: ConversationState, reply: Reply) -> ConversationSta
     question = None
     if reply.awaits is not None and not reply.resolved and reply.workflow:
         question = OpenQuestion(workflow=reply.workflow, slot=reply.awaits, category=reply.category)
-    changes: dict[str, Any] = {"question": question}
+    changes: dict[str, Any] = {"question": question, "burst": None}
     if reply.resolved:
         # What comes next is a new wish: the path of the settled one says nothing about it.
         changes |= {"path_instead": UNKNOWN_PATH, "redirect_count": 0, "offered": None}
@@ -44,7 +45,7 @@ def after_agent_reply(state: ConversationState, reply: Reply) -> ConversationSta
 
 def after_agent_escalation(state: ConversationState, escalation: Escalation) -> ConversationState:
     """After the agent handed over: no question of its is open any more, a human has the case."""
-    changes = {"waiting_for_human": True, "question": None, "offered": None}
+    changes = {"waiting_for_human": True, "question": None, "offered": None, "burst": None}
     return state.model_copy(update=changes).seen(escalation.event_id)
 
 
@@ -76,7 +77,7 @@ def after_ruling(
     if ruling.decision is Decision.AUTOMATE and state.question is not None and "question" not in changes:
         answered_at = state.question.answered_at or message.occurred_at
         changes["question"] = state.question.model_copy(update={"answered_at": answered_at})
-    return state.model_copy(update=changes).seen(message.event_id)
+    return state.model_copy(update=changes).with_text(message)
 
 
 def click_of(state: ConversationState, message: Message) -> Click | None:

@@ -48,7 +48,11 @@ _NEXT_STEPS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What else is known when a ruling is written down."""
+    """What else is known when a ruling is written down.
+
+    Attributes:
+        edition: Tells an edited text from the one that was screened before; empty for a first text.
+    """
 
     now: datetime
     language: str
@@ -58,12 +62,17 @@ class Findings:
     screened: bool = True
     usage: ModelUsage = field(default_factory=ModelUsage)
     passages: Sequence[Passage] = ()
+    edition: str = ""
+
+    def step(self, name: str) -> str:
+        """A step of this text of the message: an edited one has ids of its own."""
+        return f"{name}:{self.edition}" if self.edition else name
 
 
 def verdict_of(message: Message, ruling: Ruling, findings: Findings, index: CatalogueIndex) -> Verdict:
     """The verdict on one message; its id follows from the message, so that a repeat is the same verdict."""
     return Verdict(
-        event_id=derive_event_id(message.event_id, VERDICT_STEP),
+        event_id=derive_event_id(message.event_id, findings.step(VERDICT_STEP)),
         occurred_at=findings.now,
         causation_id=message.event_id,
         conversation_id=message.conversation_id,
@@ -99,7 +108,7 @@ def escalation_of(message: Message, ruling: Ruling, findings: Findings, index: C
     if ruling.reason_code is None:
         return None
     return Escalation(
-        event_id=derive_event_id(message.event_id, ESCALATION_STEP),
+        event_id=derive_event_id(message.event_id, findings.step(ESCALATION_STEP)),
         occurred_at=findings.now,
         causation_id=message.event_id,
         conversation_id=message.conversation_id,

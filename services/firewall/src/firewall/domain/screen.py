@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from floodgate.catalogue import Catalogue, CatalogueIndex
 from floodgate.events import Message, Versions
 from floodgate.privacy import redact
 
+from firewall.domain.burst import Place
 from firewall.domain.following import click_of, path_of, question_of
 from firewall.domain.phrases import PhraseIndex
 from firewall.domain.planning import assess_prompt
@@ -17,6 +18,8 @@ from firewall.domain.situation import Situation
 from firewall.domain.state import ConversationState
 from firewall.domain.text_rules import CleanText, clean, tells_language
 from firewall.domain.wishes import asks_for_person
+
+ALONE: Final = Place()
 
 
 class LanguageIdentifier(Protocol):
@@ -62,10 +65,17 @@ class Screen:
         self.versions = self.local_versions.model_copy(update={"prompt": f"{self.prompt.name}@{self.prompt.version}"})
 
     def read(
-        self, message: Message, state: ConversationState, languages: LanguageIdentifier, *, max_chars: int
+        self,
+        message: Message,
+        state: ConversationState,
+        languages: LanguageIdentifier,
+        *,
+        max_chars: int,
+        place: Place = ALONE,
     ) -> Reading:
-        """Everything that the local rules say about a message."""
-        cleaned = clean(message.text, max_chars=max_chars)
+        """Everything that the local rules say about a message, together with what belongs to it."""
+        written = f"{place.before}\n{message.text}" if place.before else message.text
+        cleaned = clean(written, max_chars=max_chars)
         click = click_of(state, message)
         declared = message.language or state.language
         # The label of a pressed button, and a text without words, say nothing about the customer's language.
@@ -77,13 +87,14 @@ class Screen:
             text_state=cleaned.state,
             attachment_count=message.attachment_count,
             rule_hits=self.urgency.find(cleaned.text),
-            signals=find_signals(message.text, cleaned),
+            signals=find_signals(written, cleaned),
             asks_for_person=asks_for_person(cleaned.text),
             redirect_count=state.redirect_count,
             human_joined=state.human_joined,
             waiting_for_human=state.waiting_for_human,
             click=click,
-            question=question_of(state, message.occurred_at),
+            # An edit changes what was said before the question was asked.
+            question=None if place.edition else question_of(state, message.occurred_at),
         )
         redacted = redact(cleaned.text, language=language, country=message.country)
         return Reading(cleaned, redacted.text, language, situation)
