@@ -7,11 +7,17 @@ from typing import Final
 
 from floodgate_nlu.patterns import PhraseMatcher
 from floodgate_nlu.resources import load_yaml, phrases
-from floodgate_nlu.sentiment import polarity
+from floodgate_nlu.sentiment import NEUTRAL_BAND, is_grateful, mocks, polarity
 from floodgate_nlu.summaries import contentful
 from floodgate_nlu.text import sentences, tokens
 
 _LOOK_BACK: Final = 2
+_MILD: Final = 1.01
+_SHORT_ANSWER: Final = 6
+_FAINT: Final = 0.4
+_POLITE: Final = 0.3
+_MOCKERY: Final = 2.0
+_UNSOLVED: Final = 0.4
 _AGENTS: Final = frozenset({"agent", "bot", "system", "assistant", "admin"})
 _SPEAKERS: Final = frozenset({"agent", "bot", "assistant", "admin"})
 _SOLVED: Final = "solved"
@@ -20,6 +26,12 @@ _WORKS: Final = "works"
 RESOLVED: Final = "resolved"
 ESCALATED: Final = "escalated"
 PENDING: Final = "pending"
+# By sentiment and outcome, before the strength of the feeling.
+_SATISFACTION: Final = {
+    "positive": {RESOLVED: 0.82, ESCALATED: 0.65, PENDING: 0.65},
+    "neutral": {RESOLVED: 0.62, ESCALATED: 0.48, PENDING: 0.48},
+    "negative": {RESOLVED: 0.4, ESCALATED: 0.24, PENDING: 0.24},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +121,50 @@ def _customers_verdict(turn: Turn, verdict: str, language: str) -> str:
     return PENDING if "?" in turn.text else verdict
 
 
+def conversation_sentiment(turns: Sequence[Turn], resolution: str, language: str) -> str:
+    """The customer's sentiment over the conversation; how it ends counts most."""
+    total = mood(turns, resolution, language)
+    balance = total / (abs(total) + 1.5)
+    return "positive" if balance > NEUTRAL_BAND else "negative" if balance < -NEUTRAL_BAND else "neutral"
+
+
+def mood(turns: Sequence[Turn], resolution: str, language: str) -> float:
+    """The weighted sum of what the customer feels, below 0 for complaint."""
+    own = [turn.text for turn in turns if turn.by_customer and turn.text.strip()]
+    if not own:
+        return 0.0
+    felt = [_felt(text, language, first=number == 0) for number, text in enumerate(own)]
+    if any(mocks(text, language) for text in own) and felt[-1] <= _MILD:
+        return -_MOCKERY
+    total = 0.5 * sum(felt) + 0.8 * felt[-1]
+    if resolution != RESOLVED and total < 0:
+        total -= _UNSOLVED
+    return total
+
+
+def _felt(text: str, language: str, *, first: bool) -> float:
+    """A turn's polarity; that it works now, or a bare "good", is an answer rather than a feeling."""
+    found = polarity(text, language)
+    if found <= 0 or is_grateful(text, language):
+        # A customer who opens with thanks for the help to come is polite.
+        return min(found, _POLITE) if first and found > 0 and "?" in text else found
+    if len(tokens(text)) <= _SHORT_ANSWER and found <= _MILD:
+        return 0.0
+    return found if found > _MILD or "!" in text else _FAINT * found
+
+
 def satisfaction(turns: Sequence[Turn], resolution: str, language: str) -> float:
-    """A satisfaction indicator from 0 to 1: how the customer ends, how that changed, and the outcome."""
-    balances = [polarity(turn.text, language) for turn in turns if turn.by_customer]
-    first = _squashed(balances[0]) if balances else 0.0
-    last = _squashed(sum(balances[-2:])) if balances else 0.0
-    outcome = {RESOLVED: 0.25, ESCALATED: -0.1, PENDING: -0.12}[resolution]
-    return round(min(max(0.5 + outcome + 0.2 * last + 0.08 * (last - first), 0.0), 1.0), 4)
+    """A satisfaction indicator from 0 to 1: what the customer feels, and the outcome."""
+    total = mood(turns, resolution, language)
+    sentiment = conversation_sentiment(turns, resolution, language)
+    return round(min(max(_SATISFACTION[sentiment][resolution] + 0.1 * _squashed(total), 0.0), 1.0), 4)
+
+
+def pressure(turns: Sequence[Turn], resolution: str, language: str) -> float:
+    """How soon a matter without a rule of its own had to be dealt with, 0 to 1; an open complaint soonest."""
+    total = mood(turns, resolution, language)
+    asks_only = total >= 0 and resolution == RESOLVED
+    return round(0.15 + 0.2 * max(-_squashed(total), 0.0) + (0.0 if asks_only else 0.1), 4)
 
 
 def _squashed(balance: float) -> float:

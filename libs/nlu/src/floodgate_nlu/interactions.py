@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from floodgate_nlu import schema
 from floodgate_nlu.catalogue import UNDETERMINED, Catalogue, Category
-from floodgate_nlu.dialogue import Turn, cues, resolution_of, satisfaction
+from floodgate_nlu.dialogue import Turn, conversation_sentiment, cues, pressure, resolution_of, satisfaction
 from floodgate_nlu.generic import fill_property
-from floodgate_nlu.intents import IntentModel
+from floodgate_nlu.intents import IntentModel, Prediction
 from floodgate_nlu.labels import LabelSet, pick_label, read_labels
 from floodgate_nlu.language import SERVED, identify_conversation, language_scores
 from floodgate_nlu.prompting import part, parts, raw_part, user_text
-from floodgate_nlu.sentiment import NEUTRAL_BAND, polarity
+from floodgate_nlu.subjects import evidence
 from floodgate_nlu.summaries import (
     SUMMARY_CHARS,
     best_sentence,
@@ -94,7 +94,7 @@ class InteractionSummarizer:
             language,
             wanted,
             _title(taxonomy.categories[prediction.best()[0]], wanted) if prediction else "",
-            prediction.probabilities if prediction else {},
+            _scoped(prediction) if prediction else {},
             resolution_of(turns, language),
             self._rules.assess(customer).score,
         )
@@ -104,7 +104,9 @@ class InteractionSummarizer:
         closed = tuple(str(value) for value in schema.enum_values(spec) if value is not None)
         if not closed:
             return fill_property("topic", spec, found.customer)
-        return pick_label(self._labels(system, closed), found.customer, found.categories)
+        others = " ".join(turn.text for turn in found.turns if not turn.by_customer)
+        labels = self._labels(system, closed)
+        return pick_label(labels, found.customer, found.categories, evidence(found.customer, others))
 
     def _read_domain(self, system: str) -> tuple[Taxonomy, IntentModel | None]:
         taxonomy = read_taxonomy(system, (), self._catalogue)
@@ -113,6 +115,11 @@ class InteractionSummarizer:
 
     def _read_labels(self, system: str, closed: tuple[str, ...]) -> LabelSet:
         return read_labels(closed, self._domain(system)[0])
+
+
+def _scoped(prediction: Prediction) -> dict[str, float]:
+    """Probabilities that also say how likely none of the categories applies."""
+    return {name: share * prediction.in_scope for name, share in prediction.probabilities.items()}
 
 
 def _title(category: Category, language: str) -> str:
@@ -141,12 +148,15 @@ def _csat(found: _Findings, spec: schema.Schema) -> float | int:
 
 
 def _urgency(found: _Findings, spec: schema.Schema) -> float | int:
-    return schema.fit_number(found.urgency, spec)
+    pressing = pressure(found.turns, found.resolution, found.language)
+    return schema.fit_number(max(found.urgency, pressing), spec)
 
 
 _FILLERS: Final[Mapping[str, Callable[[_Findings, schema.Schema], Any]]] = {
     "summary": _summary,
-    "sentiment": lambda found, spec: schema.choose([conversation_sentiment(found.turns, found.language)], spec),
+    "sentiment": lambda found, spec: schema.choose(
+        [conversation_sentiment(found.turns, found.resolution, found.language)], spec
+    ),
     "resolution_status": lambda found, spec: schema.choose([found.resolution], spec),
     "urgency_score": _urgency,
     "urgency": _urgency,
@@ -222,13 +232,3 @@ def report(turns: Sequence[Turn], about: str, resolution: str, language: str, ma
     opening = template(language, "reports").replace("{topic}", f'"{subject}"' if about else subject)
     mentioned = f" ({figures})" if figures else ""
     return clip(f"{opening}{mentioned}. {template(language, resolution)}", max_chars)
-
-
-def conversation_sentiment(turns: Sequence[Turn], language: str) -> str:
-    """The customer's sentiment over the conversation; how it ends counts most."""
-    said = [polarity(turn.text, language) for turn in turns if turn.by_customer]
-    if not said:
-        return "neutral"
-    total = 0.5 * sum(said) + 0.8 * said[-1]
-    balance = total / (abs(total) + 1.5)
-    return "positive" if balance > NEUTRAL_BAND else "negative" if balance < -NEUTRAL_BAND else "neutral"

@@ -9,6 +9,7 @@ from typing import Final
 
 from floodgate_nlu.concepts import concepts_in
 from floodgate_nlu.resources import load_yaml
+from floodgate_nlu.subjects import profiles_of
 from floodgate_nlu.taxonomy import Taxonomy, words_of
 from floodgate_nlu.text import tokens
 
@@ -18,6 +19,9 @@ _WORD_WEIGHT: Final = 0.6
 _DIRECT_WEIGHT: Final = 0.35
 _FALLBACKS: Final = ("other", "none", "unknown", "general")
 _MIN_SCORE: Final = 0.05
+_SUBJECT_WEIGHT: Final = 0.6
+# A category that only vaguely resembles a value speaks for it only vaguely.
+_SURE_VALUE: Final = 0.5
 
 
 @cache
@@ -42,7 +46,8 @@ class LabelSet:
 
     values: tuple[str, ...]
     profiles: Mapping[str, Mapping[str, float]]
-    by_category: Mapping[str, str]
+    by_category: Mapping[str, tuple[str, float]]
+    subjects: Mapping[str, Mapping[str, float]]
 
 
 def _profile(label: str) -> dict[str, float]:
@@ -64,13 +69,14 @@ def _cosine(first: Mapping[str, float], second: Mapping[str, float]) -> float:
 def read_labels(closed: Sequence[str], taxonomy: Taxonomy) -> LabelSet:
     """Work out what each value stands for and which categories belong to it."""
     profiles = {value: _profile(value) for value in closed}
-    by_category: dict[str, str] = {}
+    by_category: dict[str, tuple[str, float]] = {}
     concept_uses = _category_profiles(taxonomy)
     for category in taxonomy.categories.values():
         best = _best_value(category.id, category.path, concept_uses[category.id], profiles)
         if best:
             by_category[category.id] = best
-    return LabelSet(tuple(closed), profiles, by_category)
+    subjects = dict(zip(closed, profiles_of([tokens(words_of(value)) for value in closed]), strict=True))
+    return LabelSet(tuple(closed), profiles, by_category, subjects)
 
 
 def _category_profiles(taxonomy: Taxonomy) -> dict[str, dict[str, float]]:
@@ -93,9 +99,10 @@ def _category_profiles(taxonomy: Taxonomy) -> dict[str, dict[str, float]]:
 
 def _best_value(
     category: str, path: str, uses: Mapping[str, float], profiles: Mapping[str, Mapping[str, float]]
-) -> str | None:
+) -> tuple[str, float] | None:
+    """The value that a category belongs to, and how surely."""
     if category in profiles:
-        return category
+        return category, 1.0
     stems = {word[:_STEM] for word in tokens(words_of(category))}
     path_stems = {word[:_STEM] for word in tokens(words_of(path))}
     own = Counter(stem for value in profiles for stem in {word[:_STEM] for word in tokens(words_of(value))})
@@ -108,19 +115,25 @@ def _best_value(
         return _WORD_WEIGHT * shared / math.sqrt(max(len(wanted), 1)) + _cosine(uses, profiles[value])
 
     best = max(profiles, key=lambda value: (score(value), value), default=None)
-    return best if best is not None and score(best) > _MIN_SCORE else None
+    if best is None or score(best) <= _MIN_SCORE:
+        return None
+    return best, min(score(best) / _SURE_VALUE, 1.0)
 
 
-def pick_label(labels: LabelSet, text: str, categories: Mapping[str, float]) -> str:
-    """The value that the categories' probabilities and the text's own concepts point at."""
+def pick_label(
+    labels: LabelSet, text: str, categories: Mapping[str, float], subjects: Mapping[str, float] | None = None
+) -> str:
+    """The value that the categories' probabilities, the text's own concepts and its subjects point at."""
     scores = dict.fromkeys(labels.values, 0.0)
     for category, probability in categories.items():
-        value = labels.by_category.get(category)
+        value, strength = labels.by_category.get(category, (None, 0.0))
         if value is not None:
-            scores[value] += probability
+            scores[value] += probability * strength
     named = dict.fromkeys(concepts_in(tokens(text)), 1.0)
     for value in labels.values:
         scores[value] += _DIRECT_WEIGHT * _cosine(named, labels.profiles[value])
+        spoken = sum(weight * (subjects or {}).get(name, 0.0) for name, weight in labels.subjects[value].items())
+        scores[value] += _SUBJECT_WEIGHT * spoken
     best = max(labels.values, key=lambda value: (scores[value], -labels.values.index(value)))
     if scores[best] < _MIN_SCORE:
         return next((value for value in _FALLBACKS if value in labels.values), best)
