@@ -134,7 +134,8 @@ def mood(turns: Sequence[Turn], resolution: str, language: str) -> float:
     if not own:
         return 0.0
     felt = [_felt(text, language, first=number == 0) for number, text in enumerate(own)]
-    if any(mocks(text, language) for text in own) and felt[-1] <= _MILD:
+    mocking = [mocks(text, language) for text in own]
+    if mocking[-1] or (any(mocking) and felt[-1] <= _MILD):
         return -_MOCKERY
     total = 0.5 * sum(felt) + 0.8 * felt[-1]
     if resolution != RESOLVED and total < 0:
