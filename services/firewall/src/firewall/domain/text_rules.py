@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from firewall.domain.lookalikes import plain_letters
+from firewall.domain.mail_trail import own_words
+
 CUT_MARK: Final = " […] "
 _ZERO_WIDTH_JOINER: Final = "\u200d"
 _EMOJI_VARIATION: Final = "\ufe0f"
@@ -18,16 +21,6 @@ _MAX_MARKS_IN_A_ROW: Final = 3
 _KEPT_START_SHARE: Final = 0.67
 _CODE: Final = re.compile(r"[^\W\d_]{0,5}[\-_/.]?\d[\w\-.,:/]*|[^\w\s'’]")
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
-_QUOTED_LINE: Final = re.compile(r"^\s*>.*$", re.MULTILINE)
-_TRAIL: Final = re.compile(
-    r"^\s*(?:"
-    r"-{2,}\s*(?:original message|oorspronkelijk bericht|message d'origine|mensaje original|wiadomość oryginalna|"
-    r"ursprüngliche nachricht|messaggio originale|mensagem original|ursprungligt meddelande|původní zpráva)\s*-{2,}"
-    r"|(?:on|op|le|el|am|il|em|den|dne|w dniu)\b[^\n]{4,120}\b"
-    r"(?:wrote|schreef|a écrit|escribió|schrieb|ha scritto|escreveu|skrev|napsala?|napisał(?:\(a\)|a)?)\b[^\n]{0,80}:"
-    r")[^\n]*$",
-    re.IGNORECASE | re.MULTILINE,
-)
 
 
 class TextState(StrEnum):
@@ -43,7 +36,8 @@ class CleanText:
     """A text that is safe to show and to read.
 
     Attributes:
-        hidden_count: How many code points were removed because nobody can see them.
+        hidden_count: How many code points were removed because nobody can see them, or made plain because they look
+            like others.
         truncated: Whether the middle of an overlong text was left out.
         quoted_trail: Whether an earlier mail that hung below was left out.
     """
@@ -61,13 +55,14 @@ def clean(text: str, *, max_chars: int) -> CleanText:
     Idempotent: cleaning a clean text changes nothing.
     """
     visible, hidden_count = _without_hidden(text.replace("\r\n", "\n").replace("\r", "\n"))
-    own, quoted_trail = _without_quoted_trail(unicodedata.normalize("NFC", visible))
+    plain, disguised_count = plain_letters(unicodedata.normalize("NFC", visible))
+    own, quoted_trail = _without_quoted_trail(plain)
     squeezed = _BLANK_LINES.sub("\n\n", own).strip()
     fitting = _cut_middle(squeezed, max_chars)
     return CleanText(
         text=fitting,
         state=_state_of(fitting),
-        hidden_count=hidden_count,
+        hidden_count=hidden_count + disguised_count,
         truncated=fitting != squeezed,
         quoted_trail=quoted_trail,
     )
@@ -123,12 +118,8 @@ def _is_pictograph(char: str) -> bool:
 
 def _without_quoted_trail(text: str) -> tuple[str, bool]:
     """The writer's own words; where they wrote nothing of their own, all of it."""
-    trail = _TRAIL.search(text)
-    own = text[: trail.start()] if trail else text
-    own = _QUOTED_LINE.sub("", own) if ">" in own else own
-    if own.strip() and own != text:
-        return own, True
-    return text, False
+    own = own_words(text)
+    return (own, True) if own.strip() and own.strip() != text.strip() else (text, False)
 
 
 def _cut_middle(text: str, max_chars: int) -> str:
