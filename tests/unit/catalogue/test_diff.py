@@ -11,7 +11,9 @@ from floodgate.catalogue import (
     Automation,
     Catalogue,
     Category,
+    KnowledgeSource,
     Path,
+    SourceKind,
     Team,
     Template,
     Thresholds,
@@ -228,6 +230,11 @@ OTHER: dict[str, Any] = {
     "topics": ("other",),
     "intents": ("other",),
     "workflows": {"refund": {"id": "refund", "max_turns": 3}},
+    "sources": (
+        KnowledgeSource(
+            id="help", kind=SourceKind.DIRECTORY, location="help", language="en", owner="x", review_by=date(2031, 1, 1)
+        ),
+    ),
 }
 ITEMS = ("paths", "categories", "urgency", "teams", "templates", "articles")
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from floodgate.bedrock import BedrockModel, BedrockSettings
-from floodgate.catalogue import Catalogue
+from floodgate.catalogue import Catalogue, SourceKind
 from floodgate.catalogue.opening import open_catalogue
 from floodgate.knowledge import Embed, OpenSearchRetriever, Retriever, make_client
 from floodgate.settings import CatalogueSettings, OpenSearchSettings, load
 
+from knowledge.adapters.confluence_source import ConfluenceSource
+from knowledge.adapters.directory_source import DirectorySource
 from knowledge.adapters.opensearch_index import Aliases, OpenSearchIndex
+from knowledge.adapters.s3_source import S3PulledStore, S3Source
 from knowledge.adapters.s3_store import S3Store
+from knowledge.adapters.web import Web
+from knowledge.adapters.web_sources import FeedSource, SitemapSource
 from knowledge.ports import ContentStore, SearchIndex
+from knowledge.ports_sources import PulledStore, Reader
+from knowledge.pulling import Puller
 from knowledge.settings import KnowledgeSettings
 from knowledge.sync import KnowledgeSync
 
@@ -24,6 +31,7 @@ class Knowledge:
     """The job, wired and not yet connected to anything."""
 
     load_catalogue: Callable[[], Catalogue]
+    puller: Puller
     sync: KnowledgeSync
     store: ContentStore
     index: SearchIndex
@@ -49,6 +57,8 @@ def bootstrap(
     store: ContentStore | None = None,
     index: SearchIndex | None = None,
     retriever: Retriever | None = None,
+    pulled: PulledStore | None = None,
+    readers: Mapping[SourceKind, Reader] | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Knowledge:
     """The job; whatever is passed takes the place of the real thing.
@@ -67,10 +77,13 @@ def bootstrap(
             client, embed, knowledge=aliases.knowledge, examples=aliases.examples
         )
     store = store or S3Store(settings.bucket, settings.prefix)
+    pulled = pulled or S3PulledStore(settings.bucket, settings.prefix)
+    web = Web()
     return Knowledge(
         load_catalogue=(lambda: catalogue)
         if catalogue
         else (lambda: open_catalogue(load(CatalogueSettings)).catalogue),
+        puller=Puller(readers or make_readers(web), pulled, now),
         sync=KnowledgeSync(
             store,
             index,
@@ -83,5 +96,21 @@ def bootstrap(
         store=store,
         index=index,
         retriever=retriever,
-        close=model.close,
+        close=lambda: _close(web, model),
     )
+
+
+def make_readers(web: Web) -> Mapping[SourceKind, Reader]:
+    """The reader of each kind of source."""
+    return {
+        SourceKind.DIRECTORY: DirectorySource(),
+        SourceKind.S3: S3Source(),
+        SourceKind.SITEMAP: SitemapSource(web),
+        SourceKind.FEED: FeedSource(web),
+        SourceKind.CONFLUENCE: ConfluenceSource(),
+    }
+
+
+def _close(web: Web, model: BedrockModel) -> None:
+    web.close()
+    model.close()

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Annotated, Final
+from typing import Annotated, Any
 
 import typer
 from floodgate.knowledge import Example, Passage
@@ -17,15 +17,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from knowledge.bootstrap import Knowledge, build
+from knowledge.printing import STEPS, print_found, print_report, print_sources
+from knowledge.pulling import Pull, SourceReport
+from knowledge.schedule import parse_interval, repeat
 from knowledge.sync import Progress as Report
 from knowledge.sync import SyncReport
-
-_STEPS: Final = {
-    "embed": "Embedding new texts",
-    "publish": "Writing to S3",
-    "index": "Filling new indices",
-}
-_MAX_LISTED: Final = 12
 
 app = typer.Typer(help="Curated knowledge and examples: from the catalogue to S3 to OpenSearch.", no_args_is_help=True)
 
@@ -44,18 +40,53 @@ def _wired() -> Iterator[Knowledge]:
 
 @app.command()
 def sync(
+    *,
     force: Annotated[bool, typer.Option(help="Build again although nothing changed.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Only say what would change.")] = False,
+    no_pull: Annotated[bool, typer.Option("--no-pull", help="Use what the sources gave last.")] = False,
+    accept_removals: Annotated[
+        bool, typer.Option(help="Let more than half of a source's documents vanish at once.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring S3 and OpenSearch to where the catalogue is; nothing to do when they are there already."""
+    """Read the declared sources and bring S3 and OpenSearch to where they and the catalogue are."""
     with _wired() as knowledge, _progress(hidden=as_json) as progress:
-        catalogue = knowledge.load_catalogue()
-        report = asyncio.run(knowledge.sync.run(catalogue, progress, force=force, dry_run=dry_run))
+        sources, report = _sync(
+            knowledge, progress, force=force, dry_run=dry_run, pull=not no_pull, accept_removals=accept_removals
+        )
     if as_json:
-        typer.echo(report.model_dump_json(indent=2))
+        typer.echo(json.dumps(_as_json(sources, report), ensure_ascii=False, indent=2))
     else:
-        _print_report(report)
+        print_sources(sources)
+        print_report(report)
+
+
+@app.command()
+def schedule(
+    every: Annotated[str, typer.Option(help="How often: 24h, 90m, 1d.")] = "24h",
+) -> None:
+    """Sync now and then again and again, until Ctrl-C or SIGTERM; in AWS an EventBridge rule does it."""
+    interval_seconds = parse_interval(every)
+
+    def once() -> None:
+        with _wired() as knowledge:
+            _sync(knowledge, lambda *_: None)
+
+    repeat(once, interval_seconds)
+
+
+@app.command()
+def sources(as_json: AsJson = False) -> None:
+    """Read the declared sources and say what would be kept, refused, stale or contradictory; changes nothing."""
+    with _wired() as knowledge:
+        catalogue = knowledge.load_catalogue()
+        pull = knowledge.puller.pull(catalogue.sources, dry_run=True)
+        report = asyncio.run(knowledge.sync.run(pull.into(catalogue), lambda *_: None, dry_run=True))
+    if as_json:
+        typer.echo(json.dumps(_as_json(pull.reports, report), ensure_ascii=False, indent=2))
+    else:
+        print_sources(pull.reports, every=True)
+        print_report(report)
 
 
 @app.command()
@@ -78,7 +109,7 @@ def search(
     if as_json:
         typer.echo(json.dumps([asdict(item) for item in found], ensure_ascii=False, indent=2))
     else:
-        _print_found(found)
+        print_found(found)
 
 
 @app.command()
@@ -88,11 +119,20 @@ def status(as_json: AsJson = False) -> None:
         catalogue = knowledge.load_catalogue()
         current = knowledge.store.current()
         indices = knowledge.index.describe()
-        plan = asyncio.run(knowledge.sync.run(catalogue, lambda *_: None, dry_run=True))
+        pull = knowledge.puller.last(catalogue.sources)
+        plan = asyncio.run(knowledge.sync.run(pull.into(catalogue), lambda *_: None, dry_run=True))
     up_to_date = plan.outcome == "unchanged"
     if as_json:
         published = current.model_dump(mode="json", exclude={"articles", "examples"}) if current else None
-        document = {"up_to_date": up_to_date, "published": published, "indices": indices, "next": plan.version}
+        document = {
+            "up_to_date": up_to_date,
+            "published": published,
+            "indices": indices,
+            "next": plan.version,
+            "sources": [report.model_dump(mode="json") for report in pull.reports],
+            "contradictions": len(plan.contradictions),
+            "stale": len(plan.stale),
+        }
         typer.echo(json.dumps(document, indent=2))
         return
     table = Table("what", "state", title="Knowledge", title_justify="left")
@@ -101,6 +141,9 @@ def status(as_json: AsJson = False) -> None:
     for alias, entry in indices.items():
         table.add_row(alias, f"{entry['index']}, {entry['documents']} documents")
     table.add_row("catalogue", catalogue.version)
+    for report in pull.reports:
+        table.add_row(f"source {report.source_id}", f"{report.documents} documents, {len(report.stale)} stale")
+    table.add_row("to look at", f"{len(plan.contradictions)} contradictions, {len(plan.stale)} reviews due")
     table.add_row("up to date", "yes" if up_to_date else "no: run `floodgate knowledge sync`")
     Console().print(table)
 
@@ -111,57 +154,36 @@ def _progress(*, hidden: bool) -> Iterator[Report]:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=hidden or not console.is_terminal) as bars:
-        tasks = {step: bars.add_task(label, total=None, visible=False) for step, label in _STEPS.items()}
+        tasks = {step: bars.add_task(label, total=None, visible=False) for step, label in STEPS.items()}
 
         def report(step: str, done: int, total: int) -> None:
             bars.update(tasks[step], completed=done, total=total, visible=total > 0)
             if not hidden and not console.is_terminal and done == total and total > 0:
-                console.print(f"{_STEPS[step]}: {done} of {total}")
+                console.print(f"{STEPS[step]}: {done} of {total}")
 
         yield report
 
 
-def _print_report(report: SyncReport) -> None:
-    console = Console()
-    changes = report.changes
-    for label, names in (
-        ("added", changes.articles_added),
-        ("changed", changes.articles_changed),
-        ("removed", changes.articles_removed),
-    ):
-        if names:
-            more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
-            console.print(f"articles {label}: {', '.join(names[:_MAX_LISTED])}{more}", highlight=False)
-    if changes.examples_added or changes.examples_removed:
-        console.print(f"examples: {changes.examples_added} added, {changes.examples_removed} removed")
-    head = {
-        "unchanged": "Nothing to do",
-        "planned": "A sync would bring",
-        "synced": "Now searched",
-    }[report.outcome]
-    console.print(
-        f"{head}: version {report.version} (catalogue {report.catalogue_version}), "
-        f"{report.passages} passages and {report.examples} examples.",
-        style="green",
-        highlight=False,
-    )
-    if report.outcome == "synced":
-        console.print(
-            f"{report.embedded} texts embedded, {report.reused} vectors reused, "
-            f"{report.objects_written} objects written, {len(report.indices_removed)} old indices removed."
-        )
+def _sync(
+    knowledge: Knowledge,
+    progress: Report,
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+    pull: bool = True,
+    accept_removals: bool = False,
+) -> tuple[Sequence[SourceReport], SyncReport]:
+    catalogue = knowledge.load_catalogue()
+    if pull:
+        found: Pull = knowledge.puller.pull(catalogue.sources, accept_removals=accept_removals, dry_run=dry_run)
+    else:
+        found = knowledge.puller.last(catalogue.sources)
+    report = asyncio.run(knowledge.sync.run(found.into(catalogue), progress, force=force, dry_run=dry_run))
+    return found.reports, report
 
 
-def _print_found(found: Sequence[Passage | Example]) -> None:
-    if not found:
-        typer.echo("nothing found")
-        return
-    table = Table("score", "where", "text")
-    for item in found:
-        where = item.chunk_id if isinstance(item, Passage) else f"{item.category} ({item.language})"
-        text = f"{item.title}\n{item.text}" if isinstance(item, Passage) else item.text
-        table.add_row(f"{item.score:.4f}", where, text)
-    Console().print(table)
+def _as_json(sources: Sequence[SourceReport], report: SyncReport) -> dict[str, Any]:
+    return {**report.model_dump(mode="json"), "sources": [source.model_dump(mode="json") for source in sources]}
 
 
 if __name__ == "__main__":

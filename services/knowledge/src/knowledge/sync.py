@@ -14,6 +14,7 @@ from keyflow.errors import FatalError
 from pydantic import BaseModel, ConfigDict
 
 from knowledge.domain.corpus import Corpus, make_corpus, text_key
+from knowledge.domain.findings import Contradiction, Stale, contradictions, stale
 from knowledge.domain.manifest import Changes, Manifest, compare, make_manifest
 from knowledge.ports import ContentStore, SearchIndex
 
@@ -38,6 +39,8 @@ class SyncReport(BaseModel):
         objects_written: Objects written to S3.
         indices_removed: Indices that vanished with the switch.
         versions_pruned: Versions removed from S3.
+        contradictions: Sentences of different articles that do not go together.
+        stale: Curated articles whose review is due.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,6 +56,8 @@ class SyncReport(BaseModel):
     objects_written: int = 0
     indices_removed: tuple[str, ...] = ()
     versions_pruned: tuple[str, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
+    stale: tuple[Stale, ...] = ()
 
 
 class KnowledgeSync:
@@ -106,6 +111,15 @@ class KnowledgeSync:
             OutageError: One of them cannot be reached.
             FatalError: Credentials, bucket or settings are wrong.
         """
+        report = await self._run(catalogue, progress, force=force, dry_run=dry_run)
+        found = {
+            "contradictions": tuple(contradictions(catalogue.articles)),
+            "stale": tuple(stale(catalogue.articles, self._now().date())),
+        }
+        _log.info("knowledge.reviewed", **{name: len(items) for name, items in found.items()})
+        return report.model_copy(update=found)
+
+    async def _run(self, catalogue: Catalogue, progress: Progress, *, force: bool, dry_run: bool) -> SyncReport:
         corpus = make_corpus(catalogue, self._embed_model_id)
         before = await asyncio.to_thread(self._store.current)
         manifest = make_manifest(corpus, self._now())
@@ -152,7 +166,7 @@ class KnowledgeSync:
                 "versions_pruned": tuple(pruned),
             }
         )
-        _log.info("knowledge.synced", **report.model_dump(exclude={"changes"}))
+        _log.info("knowledge.synced", **report.model_dump(exclude={"changes", "contradictions", "stale"}))
         return report
 
     async def _vectors(

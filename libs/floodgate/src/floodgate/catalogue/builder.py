@@ -14,6 +14,7 @@ from floodgate.catalogue.models import (
     CatalogueModel,
     Category,
     Country,
+    KnowledgeSource,
     Language,
     Path,
     Team,
@@ -43,6 +44,7 @@ _TEAM: Final = Kind("team", Team, "teams")
 _PATH: Final = Kind("path", Path, "paths")
 _URGENCY_RULE: Final = Kind("urgency rule", UrgencyRule, "rules")
 _TEMPLATE: Final = Kind("template", Template, "templates")
+_SOURCE: Final = Kind("source", KnowledgeSource, "sources")
 _CATEGORY: Final = Kind("category", Category)
 
 
@@ -90,6 +92,7 @@ class Built:
     urgency: list[UrgencyRule] = field(default_factory=list)
     templates: list[Template] = field(default_factory=list)
     articles: list[Article] = field(default_factory=list)
+    sources: list[KnowledgeSource] = field(default_factory=list)
     workflows: dict[str, Any] = field(default_factory=dict)
     named: dict[str, set[str]] = field(default_factory=dict)
     origins: dict[tuple[str, str], Origin] = field(default_factory=dict)
@@ -115,6 +118,8 @@ def build(sources: Sources) -> Built:
     for file in sources.under("templates"):
         built.templates += _items(built, file, _TEMPLATE)
     built.articles = _build_articles(sources, built)
+    if "sources.yaml" in sources.files:
+        built.sources = _build_list(sources, built, "sources.yaml", _SOURCE)
     _build_workflows(sources, built)
     return built
 

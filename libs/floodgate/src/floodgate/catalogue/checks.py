@@ -9,6 +9,7 @@ from string import Formatter
 from typing import Final
 
 from floodgate.catalogue.builder import Built, Header
+from floodgate.catalogue.checks_sources import check_sources
 from floodgate.catalogue.models import (
     GENERIC_CATEGORY,
     PERSON_PATH,
@@ -305,6 +306,7 @@ def _owned(built: Built) -> Iterator[tuple[str, str, Owned]]:
         "category": built.categories,
         "urgency rule": built.urgency,
         "template": built.templates,
+        "source": built.sources,
     }
     for kind, items in groups.items():
         for item in items:
@@ -323,4 +325,5 @@ _RULES: Final[tuple[Callable[[Built, Header], Iterator[Problem]], ...]] = (
     _check_urgency,
     _check_templates,
     _check_articles,
+    check_sources,
 )

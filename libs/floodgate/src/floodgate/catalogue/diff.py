@@ -12,6 +12,7 @@ from floodgate.catalogue.models import (
     Automation,
     Catalogue,
     Category,
+    KnowledgeSource,
     Path,
     Team,
     Template,
@@ -23,6 +24,7 @@ from floodgate.catalogue.queries import by_id
 _RENAMED_SHARE: Final = 0.5
 _LEVELS: Final = (Automation.OFF, Automation.SHADOW, Automation.PROPOSE, Automation.ON)
 _OF_TEXTS: Final = 3
+_READ_BY: Final = frozenset({"kind", "location", "allow", "deny"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +295,16 @@ def _articles(before: Catalogue, after: Catalogue) -> Iterator[Change]:
     yield from _items("knowledge", by_place(before), by_place(after), changes)
 
 
+def _sources(before: Catalogue, after: Catalogue) -> Iterator[Change]:
+    def changes(old: KnowledgeSource, new: KnowledgeSource) -> Iterator[Change]:
+        for name in KnowledgeSource.model_fields:
+            if getattr(old, name) != getattr(new, name):
+                care = "other texts may be read and told to users" if name in _READ_BY else ""
+                yield Change("source", new.id, f"{name} {getattr(old, name)} → {getattr(new, name)}", care)
+
+    yield from _items("source", by_id(before.sources), by_id(after.sources), changes)
+
+
 def _workflows(before: Catalogue, after: Catalogue) -> Iterator[Change]:
     for key in sorted(before.workflows.keys() | after.workflows.keys()):
         for text, care in workflow_changes(before.workflows.get(key), after.workflows.get(key)):
@@ -373,4 +385,5 @@ _PARTS: Final[tuple[Callable[[Catalogue, Catalogue], Iterator[Change]], ...]] = 
     _templates,
     _workflows,
     _articles,
+    _sources,
 )

@@ -113,5 +113,6 @@ def _assemble(built: Built, version: str) -> Catalogue | None:
         urgency=tuple(built.urgency),
         templates=tuple(built.templates),
         articles=tuple(built.articles),
+        sources=tuple(built.sources),
         workflows=built.workflows,
     )

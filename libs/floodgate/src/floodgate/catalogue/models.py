@@ -122,6 +122,39 @@ class Article(Owned):
     body: str
 
 
+class SourceKind(StrEnum):
+    """Where knowledge outside the catalogue comes from."""
+
+    DIRECTORY = "directory"
+    S3 = "s3"
+    FEED = "feed"
+    SITEMAP = "sitemap"
+    CONFLUENCE = "confluence"
+
+
+class KnowledgeSource(Owned):
+    """Knowledge that others keep: the daily job reads it and keeps what is allowed."""
+
+    id: Id
+    kind: SourceKind
+    location: str = Field(min_length=1, description="Folder or file, s3://bucket/prefix, or https:// address.")
+    language: Language = Field(description="Its language, where `languages` says no other.")
+    languages: dict[str, Language] = Field(default={}, description="Language by a part of the address or name.")
+    category: str | None = Field(default=None, description="Its category, where `categories` says no other.")
+    categories: dict[str, str] = Field(default={}, description="Category by a part of the address or name.")
+    countries: tuple[Country, ...] = Field(default=(), description="Empty: everywhere.")
+    allow: tuple[str, ...] = Field(default=(), description="Beginnings of addresses or names; the rest stays out.")
+    deny: tuple[str, ...] = Field(default=(), description="Beginnings that stay out although they are allowed.")
+    max_documents: int = Field(default=500, ge=1, le=5_000)
+    max_document_bytes: int = Field(default=1_000_000, ge=1_000, le=20_000_000)
+    stale_after_days: int = Field(default=365, ge=1, description="Older documents are told in the report.")
+
+    @property
+    def on_the_web(self) -> bool:
+        """Whether it is read over HTTP."""
+        return self.kind in {SourceKind.FEED, SourceKind.SITEMAP}
+
+
 class Catalogue(CatalogueModel):
     """One version of everything."""
 
@@ -140,6 +173,7 @@ class Catalogue(CatalogueModel):
     teams: tuple[Team, ...]
     templates: tuple[Template, ...]
     articles: tuple[Article, ...]
+    sources: tuple[KnowledgeSource, ...] = ()
     topics: tuple[str, ...] = Field(description="Closed set for the feature record's primary_topic.")
     intents: tuple[str, ...] = Field(description="Closed set for the feature record's intent.")
     workflows: dict[str, Any] = Field(default={}, description="Raw YAML by workflow id; the agent gives them meaning.")

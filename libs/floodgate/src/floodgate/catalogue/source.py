@@ -20,6 +20,7 @@ _PLACES: Final = (
     "paths.yaml",
     "teams.yaml",
     "urgency.yaml",
+    "sources.yaml",
     "categories/*.yaml",
     "templates/*.yaml",
     "workflows/*.yaml",
