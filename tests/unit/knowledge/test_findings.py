@@ -80,6 +80,24 @@ def test_another_matter_with_another_deadline_does_not() -> None:
     )
 
 
+def test_two_articles_under_one_title_have_to_agree() -> None:
+    pair = [
+        article("a", "en", "Fees for refunds", "We keep 5 euros of what you paid."),
+        article("b", "en", "Refunds: fees", "The charge is 7 euros, whatever the price was."),
+    ]
+    assert [item.values for item in contradictions(pair)] == [("5", "7")]
+
+
+def test_a_short_clause_is_read_with_its_sentence() -> None:
+    pair = [
+        article(
+            "a", "en", "Names", "The name on a ticket can be changed by its buyer, until 48 hours before the event."
+        ),
+        article("b", "en", "Refunds", "You can return tickets until 14 days before the event, in your account."),
+    ]
+    assert not contradictions(pair)
+
+
 def test_rules_of_different_countries_may_differ() -> None:
     pair = [
         article("a", "en", "Refunds", "You can return tickets until 7 days before the event.", countries=("NL",)),

@@ -1,7 +1,8 @@
 """What a person should look at: articles that contradict each other, and stale ones. Pure.
 
-Two sentences contradict each other when they speak of the same thing, by their words, and state other numbers of the
-same kind: another amount, another deadline. It is a hint: the words decide, nothing is understood.
+Two clauses contradict each other when they speak of the same thing, by their words, and state other numbers of the same
+kind: another amount, another deadline. So do two articles under one title, and two translations of one article. It is
+a hint: the words decide, nothing is understood.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ _STEM_CHARS: Final = 6
 _SHORTEST_WORD: Final = 3
 _RAREST: Final = 8
 _COMMON: Final = 60
-_SENTENCE: Final = re.compile(r"(?<=[.!?…])\s+|\n+")
+_SENTENCE: Final = re.compile(r"(?<=[.!?…])\s+|\n\s*\n|\n(?=- )")
+_CLAUSE: Final = re.compile(r"(?<=[,;:])\s+")
+_FEWEST_STEMS: Final = 6
+_SAME_TITLE: Final = 0.65
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _MAX_EXCERPT: Final = 160
 
@@ -78,8 +82,8 @@ class _Statement:
 
 
 def contradictions(articles: Sequence[Article]) -> list[Contradiction]:
-    """Sentences of different articles that state other numbers about the same matter, and translations that do."""
-    found = [*_within_languages(articles), *_between_translations(articles)]
+    """Clauses of different articles that state other numbers about the same matter, and so titles and translations."""
+    found = [*_within_languages(articles), *_under_one_title(articles), *_between_translations(articles)]
     return sorted(found, key=lambda item: (item.articles, item.kind, item.sentences))
 
 
@@ -116,6 +120,15 @@ def _within_languages(articles: Sequence[Article]) -> Iterator[Contradiction]:
                 yield from _differences(first, second)
 
 
+def _under_one_title(articles: Sequence[Article]) -> Iterator[Contradiction]:
+    """Two articles that answer the same question have to state the same numbers."""
+    titles = [(article, frozenset(_stems(article.title))) for article in articles]
+    for (first, ours), (second, theirs) in combinations(titles, 2):
+        alike = len(ours & theirs) >= _SAME_TITLE * max(len(ours | theirs), 1)
+        if alike and first.language == second.language and _can_clash(first, second):
+            yield from _differences(_whole(first), _whole(second))
+
+
 def _between_translations(articles: Sequence[Article]) -> Iterator[Contradiction]:
     """The same article in two languages has to state the same numbers."""
     by_id: dict[str, list[Article]] = defaultdict(list)
@@ -132,11 +145,13 @@ def _whole(article: Article) -> _Statement:
 
 
 def _statements(article: Article) -> Iterator[_Statement]:
-    """The sentences that state a number."""
+    """The clauses that state a number; a short one says too little about its matter, so its sentence stands for it."""
     for sentence in _SENTENCE.split(article.body):
-        quantities = quantities_of(sentence)
-        if quantities:
-            yield _Statement(article, " ".join(sentence.split()), Counter(_stems(sentence)), quantities)
+        for clause in _CLAUSE.split(sentence):
+            quantities = quantities_of(clause)
+            if quantities:
+                text = clause if len(_stems(clause)) >= _FEWEST_STEMS else sentence
+                yield _Statement(article, " ".join(text.split()), Counter(_stems(text)), quantities)
 
 
 def _stems(text: str) -> list[str]:
