@@ -19,6 +19,8 @@ from floodgate_demo.scenario import Click, Play
 from floodgate_demo.tally import Seen
 
 _CONCURRENT: Final = 16
+OK_TAG: Final = "floodgate:ok"
+WRONG_PATH_TAG_PREFIX: Final = "floodgate:wrong-path:"
 _ANSWER_SECONDS: Final = 60.0
 _STEP_SECONDS: Final = 0.15
 _KEEP_ALIVE_SECONDS: Final = 2.0
@@ -32,6 +34,7 @@ class Played:
     messages: int = 0
     conversations: int = 0
     closed: int = 0
+    judged: int = 0
     unplayed_turns: int = 0
     problems: list[str] = field(default_factory=list)
     conversation_ids: list[str] = field(default_factory=list)
@@ -85,6 +88,8 @@ class Player:
         if play.human is not None:
             await self._quiet(client, conversation_id, key, sent)
             await self._human_ends(client, conversation_id, play.human)
+        if play.belongs is not None:
+            await self._judge(client, conversation_id, key, play.belongs)
 
     async def _begin(self, client: httpx.AsyncClient, play: Play) -> str:
         first = play.turns[0]
@@ -154,6 +159,17 @@ class Player:
         await self._post(client, f"/_local/conversations/{conversation_id}/human-reply", {"text": text})
         await self._post(client, f"/_local/conversations/{conversation_id}/close", {})
         self.played.closed += 1
+
+    async def _judge(self, client: httpx.AsyncClient, conversation_id: str, key: str, belongs: str) -> None:
+        """A teammate tags the conversation: where it belongs, or that the firewall said so."""
+        deadline = time.monotonic() + self._answer_seconds
+        while (said := self._seen.opening.get(key)) is None:
+            if time.monotonic() > deadline:
+                return
+            await asyncio.sleep(_STEP_SECONDS)
+        tag = OK_TAG if said.suggested_path == belongs else f"{WRONG_PATH_TAG_PREFIX}{belongs}"
+        await self._post(client, f"/_local/conversations/{conversation_id}/tag", {"tag": tag})
+        self.played.judged += 1
 
     async def _show(self, client: httpx.AsyncClient, conversation_id: str) -> dict[str, Any]:
         response = await client.get(f"/_local/conversations/{conversation_id}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from floodgate.events import ModelUsage
+from floodgate.events import Decision, ModelUsage
 
 from floodgate_demo.tally import Seen
 
@@ -21,6 +21,7 @@ class Expected:
         interaction_lines: Lines dropped into the bucket.
         closed_conversations: Conversations that were closed: each becomes an interaction.
         broken_raw: Unreadable records put onto the raw topic.
+        judged: Conversations that a teammate tagged as right or wrong.
         without_retrieval: Messages that the firewall assessed without examples and knowledge.
         latency_ms: n, p50 and p95 of what the services measure themselves, by name.
         replies_shown: Automated replies that Intercom shows; more than were decided would be repeats.
@@ -31,6 +32,7 @@ class Expected:
     closed_conversations: int
     broken_raw: int
     replies_shown: int | None = None
+    judged: int = 0
     without_retrieval: int = 0
     latency_ms: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -47,6 +49,8 @@ class Report:
     cases_resolved: int
     cases_handed_over: int
     hand_over_reasons: dict[str, int]
+    redirected_twice: dict[str, str]
+    feedback: dict[str, int]
     interactions_in: int
     features_valid: int
     feature_languages: dict[str, int]
@@ -65,6 +69,7 @@ class Report:
     seconds: float
     peak_rss_bytes: int
     problems: list[str] = field(default_factory=list)
+    shadow: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As it is written to JSON=path."""
@@ -92,6 +97,8 @@ def make_report(seen: Seen, expected: Expected, *, seconds: float, peak_rss_byte
             cases_resolved=len(seen.resolved),
             cases_handed_over=len(seen.handed_over),
             hand_over_reasons=dict(Counter(escalation.reason_code for escalation in seen.escalations)),
+            redirected_twice=_redirected_twice(seen),
+            feedback=dict(Counter(judgement.label.value for judgement in seen.feedback.values())),
             interactions_in=expected.interaction_lines + expected.closed_conversations,
             features_valid=len(seen.summaries),
             feature_languages=dict(sorted(Counter(summary.language for summary in summaries).items())),
@@ -145,6 +152,7 @@ def account(seen: Seen, expected: Expected) -> tuple[list[str], int, int]:
     missing(len(unsummarised), "interactions have neither a feature record nor a dead letter")
     raw = sum(1 for letter in letters if letter.origin_topic == "support.intercom.raw")
     missing(expected.broken_raw - raw, "broken raw records are not in the dead letters")
+    missing(expected.judged - len(seen.feedback), "teammates' tags are not on the topic of feedback")
     for what, found in (("verdicts", seen.verdicts), ("feature records", seen.summaries)):
         extra = sum(len(items) - 1 for items in found.values() if items)
         if extra:
@@ -155,6 +163,13 @@ def account(seen: Seen, expected: Expected) -> tuple[list[str], int, int]:
         duplicated += repeats
         problems.append(f"{repeats} replies more stand in Intercom than were decided")
     return problems, lost, duplicated
+
+
+def _redirected_twice(seen: Seen) -> dict[str, str]:
+    """Conversations that went to a human after two redirects, with the reason as the verdict says it."""
+    handed = {one.conversation_id for one in seen.escalations if one.reason_code == "redirected_twice"}
+    said = (verdict for found in seen.verdicts.values() for verdict in found if verdict.conversation_id in handed)
+    return {one.conversation_id: one.explanation for one in said if one.decision is Decision.ESCALATE}
 
 
 def count_replies(seen: Seen) -> int:

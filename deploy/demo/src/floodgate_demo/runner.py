@@ -32,6 +32,7 @@ from floodgate_demo.report import Expected, Report, account, count_replies, make
 from floodgate_demo.scenario import Scenario
 from floodgate_demo.services import Services, rss_bytes
 from floodgate_demo.tally import Follower, Seen
+from floodgate_demo.trying import try_out
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -133,7 +134,8 @@ def play(demo: Running, scenario: Scenario) -> Report:
     except (httpx.HTTPError, ClientError, BotoCoreError) as error:
         demo.services.check()
         raise FatalError(f"a front door failed: {type(error).__name__}: {error}") from error
-    return settle(demo, lambda: _expected(demo, scenario, player.played), player.played.problems)
+    report = settle(demo, lambda: _expected(demo, scenario, player.played), player.played.problems)
+    return replace(report, shadow=try_out(demo.env, demo.stack.state_dir))
 
 
 def settle(demo: Running, expected: Callable[[], Expected], problems: list[str]) -> Report:
@@ -190,6 +192,7 @@ def _expected(demo: Running, scenario: Scenario, played: Played) -> Expected:
         closed_conversations=int(summary["conversations_by_state"].get("closed", 0)),
         broken_raw=len(scenario.broken_raw),
         replies_shown=int(summary["bot"]["replies"]),
+        judged=played.judged,
     )
 
 

@@ -42,6 +42,14 @@ class Play(BaseModel):
     human: str | None = None
     language: str = ""
 
+    @property
+    def belongs(self) -> str | None:
+        """The path that a reviewer would say it belongs to; None where nobody looks."""
+        clicked = [turn.click for turn in self.turns if isinstance(turn, Click) and "/" in turn.click]
+        if self.kind == "right path":
+            return self.path
+        return clicked[0] if clicked and self.kind in {"wrong path", "bypass"} else None
+
 
 class Drop(BaseModel):
     """One file of finished interactions, as it is dropped into the bucket."""

@@ -14,6 +14,7 @@ from floodgate.events import (
     DeadLetter,
     Decision,
     Escalation,
+    Feedback,
     Interaction,
     MessageKind,
     Reply,
@@ -31,6 +32,7 @@ TOPICS: Final = (
     "support.escalations",
     "support.interactions",
     "support.summaries",
+    "support.feedback",
     "support.dead-letters",
 )
 
@@ -49,6 +51,8 @@ class Seen:
     interaction_keys: dict[UUID, str] = field(default_factory=dict)
     summaries: dict[UUID, list[Summary]] = field(default_factory=lambda: defaultdict(list))
     dead_letters: dict[UUID, DeadLetter] = field(default_factory=dict)
+    feedback: dict[UUID, Feedback] = field(default_factory=dict)
+    opening: dict[str, Verdict] = field(default_factory=dict)
     latest: dict[str, Verdict] = field(default_factory=dict)
     verdict_counts: Counter[str] = field(default_factory=Counter)
     spoken: Counter[str] = field(default_factory=Counter)
@@ -84,6 +88,8 @@ class Seen:
                     if record.causation_id is not None:
                         self.summaries[record.causation_id].append(record)
                     self._note_latency("summarizer", self.interactions, record.causation_id, timestamp_ms)
+                case Feedback():
+                    self.feedback[record.event_id] = record
                 case DeadLetter():
                     self.dead_letters[record.event_id] = record
                 case _:
@@ -98,6 +104,7 @@ class Seen:
         if record.causation_id is None:
             return
         self.verdicts[record.causation_id].append(record)
+        self.opening.setdefault(record.conversation_id, record)
         self.latest[record.conversation_id] = record
         self.verdict_counts[record.conversation_id] += 1
         self._verdict_at[record.event_id] = timestamp_ms

@@ -7,15 +7,17 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from floodgate_demo.report import Report
 from floodgate_demo.runner import Running
 from floodgate_demo.tally import Seen
+from floodgate_demo.trying import STRICTER
 
 _PLAIN_SECONDS: Final = 5.0
 
@@ -81,9 +83,17 @@ def _main(report: Report) -> Table:
     table.add_row("urgent", str(report.urgent))
     table.add_row("cases resolved", str(report.cases_resolved))
     table.add_row("cases handed over", f"{report.cases_handed_over} ({_listed(report.hand_over_reasons)})")
+    for conversation, explanation in list(report.redirected_twice.items())[:1]:
+        count = len(report.redirected_twice)
+        table.add_row("redirected twice, then a human", f"{count}; {conversation}: {escape(explanation)}")
     table.add_row("replies", f"{report.replies_decided} decided, {_shown(report.replies_shown)} shown in Intercom")
     table.add_row("interactions in", str(report.interactions_in))
     table.add_row("feature records", f"{report.features_valid} valid ({_listed(report.feature_languages)})")
+    if report.feedback:
+        rows = f"; {report.shadow['judged_rows']} rows for the evaluation" if report.shadow else ""
+        table.add_row("feedback by tags", f"{_listed(report.feedback)}{rows}")
+    if report.shadow:
+        table.add_row("shadow", "\n".join(_shadow(report.shadow)))
     table.add_row("dead letters", str(report.dead_letters))
     for reason, count in sorted(report.dead_letter_reasons.items()):
         table.add_row("", f"{count} × {reason}")
@@ -93,6 +103,22 @@ def _main(report: Report) -> Table:
     table.add_row("read from cache", f"{report.cache_read_share:.0%} of input tokens")
     table.add_row("time, peak memory", f"{report.seconds:.0f} s, {report.peak_rss_bytes / 2**20:.0f} MiB")
     return table
+
+
+def _shadow(shadow: Mapping[str, Any]) -> list[str]:
+    """What would change with the candidate that was run over the demo's own topics."""
+    moved = [
+        f"{count} {before} -> {after}"
+        for before, row in shadow["matrix"].items()
+        for after, count in row.items()
+        if count and before != after
+    ]
+    lost = shadow["marks"]["urgent"]["lost"]
+    return [
+        f"{'; '.join(shadow['changes'])}: {shadow['decided_otherwise']} of {shadow['n']} decisions would change, "
+        f"{lost} urgent lost",
+        *moved,
+    ]
 
 
 def _languages(report: Report) -> Table:
@@ -127,6 +153,7 @@ def where_to_look(demo: Running, *, stays_up: bool) -> str:
             f"  Intercom stand-in {demo.env['FLOODGATE_INTERCOM_BASE_URL']}/_local/summary",
             f"  shop backend      {demo.env['FLOODGATE_SHOP_BASE_URL']}/_local/actions",
             f"  dead letters      FLOODGATE_STATE={state} .venv/bin/floodgate dlq list",
+            f"  try a change      FLOODGATE_STATE={state} .venv/bin/floodgate shadow firewall --set {STRICTER}",
             f"  topics            FLOODGATE_STATE={state} .venv/bin/floodgate topics list",
             f"  logs              {state}/logs",
         ]
