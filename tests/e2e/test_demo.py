@@ -35,6 +35,12 @@ def test_the_demo_accounts_for_every_message_and_interaction(tmp_path: Path) -> 
     assert all(reason.startswith("ingest: ") for reason in report["dead_letter_reasons"])
     assert report["without_retrieval"] <= report["messages_in"] // 5
     assert set(report["latency_ms"]) == {"ingest (HTTP)", "firewall", "agent", "summarizer", "delivery"}
+    assert report["redirected_twice"]
+    assert all("was redirected 2 times" in reason for reason in report["redirected_twice"].values())
+    assert report["feedback"]["ok"] > 0
+    assert report["shadow"]["judged_rows"] > 0
+    assert report["shadow"]["marks"]["automated"]["lost"] == report["shadow"]["decided_otherwise"] > 0
+    assert report["shadow"]["marks"]["urgent"]["lost"] == 0
     assert report["cases_resolved"] > 0
     assert report["cases_handed_over"] > 0
     assert report["replies_shown"] == report["replies_decided"]

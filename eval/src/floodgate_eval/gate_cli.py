@@ -62,7 +62,7 @@ def run_gate(gate: Gate, like: Request, *, say: Callable[[str], None]) -> bool:
         write_report(gate.html, list(results.values()), findings)
     if gate.json_file is not None:
         gate.json_file.write_text(json.dumps(results, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    _show(findings)
+    show_findings(findings)
     if gate.update:
         _write_baseline(gate.baseline, baseline, results)
         say(f"wrote {gate.baseline}")
@@ -89,7 +89,8 @@ def _write_baseline(path: Path, before: dict[str, Any], results: dict[str, dict[
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _show(findings: Sequence[Finding]) -> None:
+def show_findings(findings: Sequence[Finding]) -> None:
+    """Print what a comparison of figures found."""
     table = Table(box=None, pad_edge=False)
     for name in ("suite", "figure"):
         table.add_column(name)

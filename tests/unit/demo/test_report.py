@@ -8,11 +8,16 @@ from uuid import UUID, uuid4
 from floodgate.events import (
     DeadLetter,
     Decision,
+    Escalation,
+    EscalationSource,
+    Feedback,
+    FeedbackLabel,
     Interaction,
     Message,
     MessageKind,
     Misuse,
     OutboundReply,
+    Priority,
     ResolutionStatus,
     Sentiment,
     Summary,
@@ -121,6 +126,27 @@ def test_the_table_counts_verdicts_by_kind_and_language_and_times_the_services()
     assert report.latency_ms["firewall"] == {"n": 2, "p50": 2, "p95": 2}
     keys = {"messages_in", "verdicts", "interactions_in", "features_valid", "dead_letters", "lost", "duplicated"}
     assert set(report.to_json()) >= keys
+
+
+def test_a_tag_that_never_reached_the_topic_of_feedback_is_lost() -> None:
+    given = Feedback(
+        event_id=uuid4(), occurred_at=NOW, conversation_id="intercom:1", label=FeedbackLabel.OK, source="intercom"
+    )
+    assert account(seen(given), expecting(judged=2))[1] == 1
+    report = make_report(seen(given), expecting(judged=1), seconds=1.0, peak_rss_bytes=5)
+    assert (report.lost, report.feedback) == (0, {"ok": 1})
+
+
+def test_who_was_redirected_twice_is_shown_with_the_reason() -> None:
+    first = message()
+    ruled = verdict(first, Decision.ESCALATE)
+    handed = Escalation(
+        event_id=uuid4(), occurred_at=NOW, conversation_id=first.conversation_id, channel="intercom", contact_id="c",
+        source=EscalationSource.FIREWALL, reason_code="redirected_twice", priority=Priority.NORMAL,
+    )  # fmt: skip
+    found = seen(first, verdict(first, Decision.REDIRECT), ruled, handed)
+    report = make_report(found, expecting(messages=1), seconds=1.0, peak_rss_bytes=5)
+    assert report.redirected_twice == {first.conversation_id: "because"}
 
 
 def test_a_conversation_is_settled_once_no_automated_answer_will_follow() -> None:

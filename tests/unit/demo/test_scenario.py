@@ -177,6 +177,13 @@ def test_whoever_is_sent_the_wrong_way_twice_goes_on_writing(scenario: Scenario)
     assert all(isinstance(turn, str) for play in insisting for turn in play.turns)
 
 
+def test_reviewers_say_of_every_language_where_messages_belong(scenario: Scenario, paths: frozenset[str]) -> None:
+    said = {(play.language, play.belongs) for play in scenario.plays if play.belongs is not None}
+
+    assert {language for language, _ in said} == set(languages_of(scenario.plays))
+    assert {path for _, path in said} <= paths
+
+
 def test_every_chosen_and_clicked_path_exists_in_the_catalogue(scenario: Scenario, paths: frozenset[str]) -> None:
     chosen = {play.path for play in scenario.plays if play.path is not None}
     clicked = {turn.click for play in scenario.plays for turn in play.turns if isinstance(turn, Click)}

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from keyflow.errors import FatalError
 
-STRICTER: Final = "automate_confidence=0.9"
-_CONVERSATIONS: Final = 60
+STRICTER: Final = "automate_confidence=0.98"
+_CONVERSATIONS: Final = 40
 """Enough to show what would change; each message is one call of the local model."""
 
 

@@ -6,7 +6,9 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,11 +16,16 @@ from typing import Annotated, Any, Final
 import typer
 from floodgate.cli.durations import parse_duration
 from floodgate.events.times import now_ms
+from floodgate_local.state import repository_root
 
 from floodgate_eval.common import calm_logs, own_catalogue_dir, say
 from floodgate_eval.endpoint import CONFIGURED
+from floodgate_eval.evaluate import Request
+from floodgate_eval.gate_cli import show_findings
+from floodgate_eval.rows import Task
 from floodgate_eval.running import INTERRUPTED
 from floodgate_eval.shadow import of_agent, of_firewall, of_summarizer
+from floodgate_eval.shadow.changing import advice, evaluated, shadowed
 from floodgate_eval.shadow.conditions import broken, parse_condition
 from floodgate_eval.shadow.harness import Comparison, compare
 from floodgate_eval.shadow.history import DEFAULT_LOOKBACK_SECONDS, History, Window, from_files, from_topics, kept
@@ -29,6 +36,7 @@ from floodgate_eval.shadow.page import write_page
 from floodgate_eval.shadow.taken import Subject
 from floodgate_eval.shadow.versions import Changes, candidate, live_version
 from floodgate_eval.shadow.view import show
+from floodgate_eval.suites import read_suites
 
 app = typer.Typer(
     help="Run a changed version over yesterday's topics, without effects: which decisions would change.",
@@ -130,7 +138,7 @@ def _command(name: str) -> Callable[..., None]:
         history = history.limited(limit, sample=sample)
         if keep is not None:
             keep.write_text("".join(kept(history, subject.inputs)), encoding="utf-8")
-        found = asyncio.run(compare(comparison, history, say=lambda line: say(line, quiet=quiet)))
+        found = asyncio.run(compare(comparison, history, say=partial(say, quiet=quiet)))
         failing = broken(conditions, found)
         hand_out({**found, "fails": failing}, failing, json_file, html)
         raise typer.Exit(_exit_code(found, failing))
@@ -141,6 +149,49 @@ def _command(name: str) -> Callable[..., None]:
 
 for _name in _SUBJECTS:
     app.command(_name, epilog=f"Example: {_EXAMPLES[_name]}")(_command(_name))
+
+
+@app.command("model", epilog="Example: MAX_USD=2 floodgate shadow model eu.amazon.nova-pro-v1:0")
+def another_model(  # noqa: PLR0917 - typer reads the options off the signature
+    model: Annotated[str, typer.Argument(help="Model or inference profile in place of the configured one.")],
+    since: Since = "24h",
+    limit: Limit = 300,
+    rows: Annotated[int | None, typer.Option(min=1, help="At most so many rows of each suite.")] = 100,
+    only: Annotated[list[str] | None, typer.Option(help="Suites whose name begins so.")] = None,
+    endpoint: Endpoint = CONFIGURED,
+    concurrency: Concurrency = None,
+    unmask: Unmask = False,
+    json_file: Json = None,
+    quiet: Quiet = False,
+) -> None:
+    """Another model: evaluated beside the configured one, run over yesterday's topics, and what to do about it."""
+    calm_logs(local=True)
+    live = live_version(own_catalogue_dir())
+    tried = candidate(live, Changes(model_id=model))
+    window, told = _window(since, None, None), partial(say, quiet=quiet)
+    comparisons = []
+    for subject in (FirewallSubject(), SummarizerSubject()):
+        history = from_topics(subject.inputs, subject.outputs, window, subject.decides).limited(limit, sample=True)
+        comparison = Comparison(
+            subject, live, tried, endpoint=endpoint, concurrency=concurrency, unmask=unmask, quiet=quiet
+        )
+        comparisons.append((comparison, history))
+    suites, _ = read_suites(repository_root() / "eval/suites.yaml", tuple(only or ("own/",)))
+    like = Request(
+        task=Task.INTENT, test=(), limit=rows, endpoint=endpoint, concurrency=concurrency, repeats=1,
+        catalogue_dir=own_catalogue_dir(), quiet=quiet,
+    )  # fmt: skip
+    findings, results = asyncio.run(evaluated(suites, like, model, say=told))
+    shadows = asyncio.run(shadowed(comparisons, say=told))
+    show_findings(findings)
+    for found in shadows:
+        show(found)
+    given = advice(model, findings, shadows)
+    typer.echo("\n" + "\n".join(given.lines()))
+    if json_file is not None:
+        kept_result = {"advice": asdict(given), "evaluation": results, "shadow": shadows}
+        json_file.write_text(json.dumps(kept_result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    raise typer.Exit(1 if given.against else 0)
 
 
 def hand_out(found: dict[str, Any], failing: list[str], json_file: Path | None, html: Path | None) -> None:
