@@ -371,6 +371,6 @@ async def test_a_handler_sees_the_keys_next_records_up_to_one_that_cannot_be_rea
 
     behind = [item(b'{"n": 2}'), item(b'{"n": 3}'), item(b"no json"), item(b'{"n": 4}')]
     runner = RecordRunner(processor(Looking()), 1000, lambda: NOW_MS, Backoff())
-    runner.behind = lambda _: behind
+    runner.behind = lambda: behind
     await runner.run(item(), Table(STATE), lambda _: None)
     assert seen == [{"n": 2}, {"n": 3}]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Awaitable
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
@@ -115,11 +118,20 @@ def test_it_never_waits_past_a_commit_that_is_due(later: float, in_flight: bool,
         assert wait <= 0.05
 
 
+T = TypeVar("T")
+
+
+async def within(seconds: float, awaited: Awaitable[T], limits: TimeLimits | None = None) -> T:
+    limits = limits or TimeLimits(time.monotonic)
+    with limits.limit() as limit:
+        return await limits.within(limit, time.monotonic() + seconds, awaited)
+
+
 async def test_a_coroutine_that_need_not_wait_is_not_cut_off() -> None:
     async def quick() -> int:
         return 5
 
-    assert await TimeLimits().within(0.0, quick()) == 5
+    assert await within(0.0, quick()) == 5
 
 
 async def test_what_takes_too_long_is_cancelled_inside_and_times_out_outside() -> None:
@@ -132,7 +144,7 @@ async def test_what_takes_too_long_is_cancelled_inside_and_times_out_outside() -
             seen.append("cleaned up")
 
     with pytest.raises(TimeoutError):
-        await TimeLimits().within(0.001, slow())
+        await within(0.001, slow())
     task = asyncio.current_task()
     assert task is not None
     assert (seen, task.cancelling()) == (["cleaned up"], 0)
@@ -140,7 +152,7 @@ async def test_what_takes_too_long_is_cancelled_inside_and_times_out_outside() -
 
 async def test_a_cancellation_from_outside_stays_one() -> None:
     async def waits() -> None:
-        await TimeLimits().within(3600, asyncio.sleep(3600))
+        await within(3600, asyncio.sleep(3600))
 
     task = asyncio.create_task(waits())
     await asyncio.sleep(0)
@@ -164,16 +176,16 @@ async def test_errors_results_and_nested_time_limits_pass_through() -> None:
         return ""
 
     with pytest.raises(KeyError):
-        await TimeLimits().within(5, fails())
-    assert await TimeLimits().within(5, nested()) == "inner time-out"
+        await within(5, fails())
+    assert await within(5, nested()) == "inner time-out"
 
 
 async def test_limits_of_tasks_that_wait_at_once_are_told_apart() -> None:
-    limits = TimeLimits()
+    limits = TimeLimits(time.monotonic)
 
     async def waits(seconds: float, limit_seconds: float) -> str:
         try:
-            return await limits.within(limit_seconds, asyncio.sleep(seconds, "done"))
+            return await within(limit_seconds, asyncio.sleep(seconds, "done"), limits)
         except TimeoutError:
             return "too late"
 
@@ -192,5 +204,5 @@ async def test_what_ignores_its_cancellation_may_still_give_a_result() -> None:
 
     task = asyncio.current_task()
     assert task is not None
-    assert await TimeLimits().within(0.001, stubborn()) == "done"
+    assert await within(0.001, stubborn()) == "done"
     assert task.cancelling() == 0

@@ -63,6 +63,12 @@ class Seat:
             self.task.cancel()
 
 
+def in_hand() -> Item | None:
+    """What the worker has in hand in whose task, or in a task of whose handler, this is called."""
+    seat = _SEAT.get()
+    return None if seat is None else seat.item
+
+
 class resting:
     """Context manager around a wait that a stop or a rebalance may give up: the record is read again.
 

@@ -1,61 +1,89 @@
-"""Time limits that cost next to nothing: one timer for all that runs at the same time."""
+"""Time limits that cost next to nothing: one timer for all tasks, armed as rarely as can be."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from math import inf
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_EXPIRED: Final = -1.0
+
+class Limit:
+    """One task, and until when it may wait for what it is at."""
+
+    __slots__ = ("expired", "task", "until")
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self.task = task
+        self.until = inf
+        self.expired = False
 
 
 class TimeLimits:
-    """Limits how long tasks wait for something, like `asyncio.timeout`, but with one timer for all of them.
+    """Limits how long tasks wait for something, as `asyncio.timeout` does, but with one timer for all of them.
 
-    A task is under one limit of these at a time.
+    Args:
+        monotonic: In seconds.
     """
 
-    def __init__(self) -> None:
-        self._until: dict[asyncio.Task[Any], float] = {}
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._limits: set[Limit] = set()
         self._timer: asyncio.TimerHandle | None = None
+        # Next to no limit ends before one that began earlier, so that the timer is seldom set anew.
+        self._due = inf
 
-    async def within(self, seconds: float, awaited: Awaitable[T]) -> T:
-        """Awaits it in the current task.
+    @contextmanager
+    def limit(self) -> Iterator[Limit]:
+        """The limit of the current task, whatever it comes to wait for."""
+        task = asyncio.current_task()
+        assert task is not None
+        limit = Limit(task)
+        self._limits.add(limit)
+        try:
+            yield limit
+        finally:
+            self._limits.remove(limit)
+
+    async def within(self, limit: Limit, until: float, awaited: Awaitable[T]) -> T:
+        """Awaits it in the limit's task.
 
         Raises:
             TimeoutError: It took longer; it was cancelled.
         """
-        task = asyncio.current_task()
-        assert task is not None
-        until = asyncio.get_running_loop().time() + seconds
-        self._until[task] = until
-        if self._timer is None or until < self._timer.when():
+        limit.until = until
+        if until < self._due:
             self._arm(until)
         try:
             return await awaited
         except asyncio.CancelledError as error:
             # More than one request to cancel: somebody else wants this task to end as well.
-            if self._until[task] == _EXPIRED and task.cancelling() == 1:
+            if limit.expired and limit.task.cancelling() == 1:
                 raise TimeoutError from error
             raise
         finally:
-            if self._until.pop(task) == _EXPIRED:
-                task.uncancel()
+            limit.until = inf
+            if limit.expired:
+                limit.expired = False
+                limit.task.uncancel()
 
     def _arm(self, until: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(until, self._expire)
+        self._due = until
+        self._timer = asyncio.get_running_loop().call_later(until - self._monotonic(), self._expire)
 
     def _expire(self) -> None:
-        assert self._timer is not None
-        now, self._timer = self._timer.when(), None
-        for task, until in self._until.items():
-            if 0 <= until <= now:
-                self._until[task] = _EXPIRED
-                task.cancel()
-        left = [until for until in self._until.values() if until != _EXPIRED]
-        if left:
-            self._arm(min(left))
+        now = self._monotonic()
+        for limit in self._limits:
+            if limit.until <= now:
+                limit.until = inf
+                limit.expired = True
+                limit.task.cancel()
+        self._timer, self._due = None, inf
+        next_due = min((limit.until for limit in self._limits), default=inf)
+        if next_due < inf:
+            self._arm(next_due)

@@ -102,6 +102,11 @@ class Item:
         )
 
 
+def size_of(headers: Headers) -> int:
+    """What headers weigh in a record, at most."""
+    return sum(len(name) + len(value) + 8 for name, value in headers)
+
+
 class Write(NamedTuple):
     """One record of a transaction; partition -1 leaves the choice to the partitioner."""
 
@@ -114,9 +119,7 @@ class Write(NamedTuple):
     @property
     def size_bytes(self) -> int:
         """What the broker will count, at most."""
-        size = len(self.key or b"") + len(self.value or b"") + FRAME_BYTES
-        headers = self.headers
-        return size + sum(len(name) + len(value) + 8 for name, value in headers) if headers else size
+        return len(self.key or b"") + len(self.value or b"") + size_of(self.headers) + FRAME_BYTES
 
 
 @dataclass(slots=True, eq=False)

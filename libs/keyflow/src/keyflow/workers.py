@@ -13,10 +13,11 @@ from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from itertools import islice
 from typing import Any, Final, Generic, TypeVar
 
-from keyflow.leaving import Seat
+from keyflow.leaving import Seat, in_hand
 from keyflow.outbox import Outbox
 from keyflow.runner import RecordRunner
 from keyflow.scheduler import KeyScheduler
+from keyflow.within import Limit
 from keyflow.work import Assignment, Finished, Item
 
 S = TypeVar("S")
@@ -90,7 +91,10 @@ class WorkerPool(Generic[S]):
             self._sort_in()
         self._start()
 
-    def _behind(self, item: Item) -> Sequence[Item]:
+    def _behind(self) -> Sequence[Item]:
+        item = in_hand()
+        if item is None:
+            return ()
         number, key = item.assignment.partition, item.key
         direct = islice(self._direct, _LOOKED_THROUGH)
         came_later = (other for other in direct if other.key == key and other.assignment.partition == number)
@@ -115,15 +119,18 @@ class WorkerPool(Generic[S]):
         assert task is not None
         seat = self._seats[task]
         seat.sit_down()
+        with self._runner.limits.limit() as limit:
+            await self._handle(seat, limit)
+
+    async def _handle(self, seat: Seat, limit: Limit) -> None:
         handled, deliver, put = self._runner.handled, self._deliver, self._outbox.put
         self._watch(seat)
         in_a_row = 0
         while self.accepting and (item := self._next(seat)) is not None:
-            assignment = item.assignment
             seat.item = item
             try:
                 # An outcome of a partition that was taken away meanwhile does not leave the outbox.
-                put(await handled(item, assignment.table, deliver))
+                put(await handled(item, item.assignment.table, deliver, limit))
             except _Abandoned:
                 return
             finally:
