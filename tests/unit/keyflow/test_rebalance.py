@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 from keyflow import EngineConfig
 from keyflow.rebalance import Rebalancer
+from support.crash_lab import GROUP, IN, Lab, verify
 
 Places = list[tuple[str, int]]
 
@@ -178,3 +179,25 @@ def test_members_are_static_in_the_classic_protocol_only() -> None:
     new = EngineConfig("k", "group", "7", group_protocol="consumer").consumer()
     assert new["group.remote.assignor"] == "range"
     assert not {"group.instance.id", "session.timeout.ms", "heartbeat.interval.ms"} & set(new)
+
+
+def test_a_member_whose_own_second_request_took_its_place_joins_again_and_another_process_ends_it() -> None:
+    lab = Lab(2)
+
+    def take_place() -> None:
+        lab.broker.group(GROUP).join([IN], incremental=False, session_seconds=10, instance=f"{GROUP}-0")
+
+    with lab.open():
+        process = lab.start()
+        lab.fill([("ann", {"n": 0}), ("ben", {"n": 1})])
+        lab.until(lab.settled)
+        take_place()
+        lab.fill([("ann", {"n": 2}), ("ben", {"n": 3})])
+        lab.until(lab.settled, process)
+        assert lab.settled(), "it went on"
+        take_place()
+        error = lab.wait(process)
+        assert error is not None
+        assert "another process uses the slot" in str(error)
+        lab.finish()
+        verify(lab)

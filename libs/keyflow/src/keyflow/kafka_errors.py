@@ -13,9 +13,8 @@ FENCED: Final = {
     KafkaError.PRODUCER_FENCED,
     KafkaError.INVALID_PRODUCER_EPOCH,
     KafkaError.INVALID_PRODUCER_ID_MAPPING,
-    KafkaError.FENCED_INSTANCE_ID,
 }
-"""Another process has our transactional.id, or our place in the group."""
+"""Another process has our transactional.id. (Who has lost its place in the group learns it from its consumer.)"""
 
 
 def slot_taken(slot: str) -> FatalError:

@@ -36,6 +36,7 @@ _TOPIC_PATIENCE_SECONDS: Final = 5.0
 _LEAVE_SECONDS: Final = 2.0
 _FOLLOW_POLL_SECONDS: Final = 0.005
 _HELD_RECORDS: Final = 500
+_REJOIN_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -76,6 +77,7 @@ class KafkaIO(Generic[S]):
         )
         self._assignments = self._rebalancer.assignments
         self._consumer: Consumer | None = None
+        self._rejoined_at = -_REJOIN_SECONDS
         self._bounds: Bounds | None = None
         self._follower: Follower | None = None
         self._followed = frozenset(processor.followed)
@@ -97,17 +99,20 @@ class KafkaIO(Generic[S]):
             self._transactions = Transactions(self._config)
             self._check_topics()
             self._transactions.fence()
-            self._consumer = Consumer(self._config.consumer())
             if self._followed:
                 self._bounds = Bounds(self._config)
                 self._follower = Follower(self._followed, self._bounds, self._positions_of)
-            callbacks = self._rebalancer
-            self._consumer.subscribe(
-                self._topics,
-                on_assign=callbacks.on_assign,
-                on_revoke=callbacks.on_revoke,
-                on_lost=callbacks.on_lost,
-            )
+            self._join()
+
+    def _join(self) -> None:
+        self._consumer = Consumer(self._config.consumer())
+        callbacks = self._rebalancer
+        self._consumer.subscribe(
+            self._topics,
+            on_assign=callbacks.on_assign,
+            on_revoke=callbacks.on_revoke,
+            on_lost=callbacks.on_lost,
+        )
 
     def _check_topics(self) -> None:
         wanted = [*self._topics, *([self._state.changelog] if self._state else [])]
@@ -188,7 +193,7 @@ class KafkaIO(Generic[S]):
                 if assignment is not None:
                     items.append(self._item(message, assignment))
             elif error.code() == KafkaError._FATAL:
-                raise self._fatal(error.str())
+                self._lost_place(error.str())
             elif error.code() in MISCONFIGURED:
                 raise FatalError(f"Kafka refuses to be read: {error.str()}")
             else:
@@ -273,10 +278,21 @@ class KafkaIO(Generic[S]):
         self._transactions.commit(batch, self._consumer)
         return self._outbox.mark_committed(), time.monotonic() - began
 
-    def _fatal(self, reason: str) -> FatalError:
+    def _lost_place(self, reason: str) -> None:
+        """The client is done for. After an absence of the broker that may be the answer to our own second request to
+        join, so a fenced member joins once more; if another process has the slot, it is fenced again and ends.
+        """
         # librdkafka says that it cannot go on, and why only in words.
-        fenced = "group.instance.id" in reason or "instance ID" in reason
-        return slot_taken(self._config.transactional_id) if fenced else FatalError(f"reading ended: {reason}")
+        if "group.instance.id" not in reason and "instance ID" not in reason:
+            raise FatalError(f"reading ended: {reason}")
+        now = time.monotonic()
+        if now - self._rejoined_at < _REJOIN_SECONDS:
+            raise slot_taken(self._config.transactional_id)
+        self._rejoined_at = now
+        log.warning("keyflow.rejoin slot=%s", self._config.transactional_id)
+        with translated("joining the group again"):
+            self._close_consumer()
+            self._join()
 
     def close(self) -> None:
         """Leaves the group, or keeps its place for the restart (`leave_on_stop`)."""
@@ -284,13 +300,17 @@ class KafkaIO(Generic[S]):
             return
         if self._config.leave_on_stop and self._config.group_protocol == "classic":
             self._leave(self._consumer)
+        self._close_consumer()
+        if self._bounds is not None:
+            self._bounds.close()
+
+    def _close_consumer(self) -> None:
+        assert self._consumer is not None
         try:
             self._consumer.close()
         except KafkaException as error:
             # All is committed or dropped by now: the group waits for the end of the session, no more.
             log.warning("keyflow.close_failed code=%s", error.args[0].name())
-        if self._bounds is not None:
-            self._bounds.close()
 
     def _leave(self, consumer: Consumer) -> None:
         # close() alone keeps a static member's place until its session ends; to unsubscribe gives it back at once.
