@@ -194,7 +194,7 @@ def test_a_member_whose_own_second_request_took_its_place_joins_again_and_anothe
         take_place()
         lab.fill([("ann", {"n": 2}), ("ben", {"n": 3})])
         lab.until(lab.settled, process)
-        assert lab.settled(), "it went on"
+        assert lab.settled(), lab.wait(process)
         take_place()
         error = lab.wait(process)
         assert error is not None

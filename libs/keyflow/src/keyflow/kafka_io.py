@@ -194,6 +194,7 @@ class KafkaIO(Generic[S]):
                     items.append(self._item(message, assignment))
             elif error.code() == KafkaError._FATAL:
                 self._lost_place(error.str())
+                break  # the others are of the client that is gone
             elif error.code() in MISCONFIGURED:
                 raise FatalError(f"Kafka refuses to be read: {error.str()}")
             else:
