@@ -9,6 +9,7 @@ import pytest
 from floodgate.catalogue import (
     Article,
     Automation,
+    Cascade,
     Catalogue,
     Category,
     KnowledgeSource,
@@ -227,6 +228,7 @@ OTHER: dict[str, Any] = {
     "thresholds": Thresholds(min_confidence=0.99),
     "category_thresholds": {"refunds": Thresholds(urgent=0.99)},
     "country_thresholds": {"GB": Thresholds(urgent=0.99)},
+    "cascade": Cascade(certainty={"en": 0.9}),
     "topics": ("other",),
     "intents": ("other",),
     "workflows": {"refund": {"id": "refund", "max_turns": 3}},

@@ -17,6 +17,7 @@ from floodgate.knowledge import DegradingRetriever, FakeRetriever, OpenSearchRet
 from floodgate.service import Service, make_processor
 from floodgate.settings import OpenSearchSettings, RegistrySettings, load
 
+from firewall.adapters.nlu_classifier import NluClassifier
 from firewall.adapters.nlu_language import NluLanguageIdentifier
 from firewall.domain.screen import LanguageIdentifier, Screen
 from firewall.domain.state import ConversationState
@@ -103,6 +104,7 @@ def _handlers(
             languages=languages or NluLanguageIdentifier(catalogue.languages, catalogue.default_language),
             settings=settings,
             now_ms=now_ms,
+            classifier=NluClassifier(catalogue) if catalogue.cascade.certainty else None,
         )
 
     return make

@@ -37,6 +37,7 @@ from keyflow import (
 
 from firewall.domain.assessment import interpret
 from firewall.domain.burst import Place, burst_after, goes_on, held, is_undecided, may_go_on, place_of, said_once
+from firewall.domain.cascade import LOCAL_LABEL, LocalClassifier
 from firewall.domain.following import after_agent_escalation, after_agent_reply, after_notice, after_ruling
 from firewall.domain.local_policy import decide_unscreened, decide_without_model
 from firewall.domain.planning import plan
@@ -46,6 +47,7 @@ from firewall.domain.ruling import Ruling
 from firewall.domain.screen import ALONE, LanguageIdentifier, Reading, Screen
 from firewall.domain.state import ConversationState
 from firewall.settings import FirewallSettings
+from firewall.short_way import ShortWay
 
 log = get_logger(__name__)
 
@@ -74,6 +76,7 @@ class FirewallHandler:
         model: Assesses what rules cannot settle.
         retriever: Examples and knowledge; a failure costs quality, never a verdict.
         languages: Identifies the language.
+        classifier: Answers alone where the catalogue lets it and it is certain; None: the model is always asked.
         settings: Time and size limits.
         now_ms: Wall clock for verdicts that are made outside of `handle`.
     """
@@ -87,6 +90,7 @@ class FirewallHandler:
         languages: LanguageIdentifier,
         settings: FirewallSettings,
         now_ms: Callable[[], int],
+        classifier: LocalClassifier | None = None,
     ) -> None:
         self._screen = screen
         self._model = model
@@ -94,6 +98,7 @@ class FirewallHandler:
         self._languages = languages
         self._settings = settings
         self._now_ms = now_ms
+        self._short_way = ShortWay(screen, classifier)
         self._window = timedelta(seconds=settings.burst_seconds)
         # A burst waits here, outside of the time that a retrieval may take: asked all at once, OpenSearch would
         # answer none of them in time.
@@ -203,7 +208,7 @@ class FirewallHandler:
             from_ms(tools.now_ms()),
             ruling,
             asked=asked,
-            usage=usage.to_record() if usage else None,
+            usage=usage.to_record() if usage else ModelUsage(model_label=LOCAL_LABEL) if asked else None,
             passages=passages,
             elapsed_ms=self._elapsed_ms(tools),
             edition=place.edition,
@@ -238,6 +243,9 @@ class FirewallHandler:
         self, reading: Reading, message: Message, tools: Tools
     ) -> tuple[Ruling, Usage | None, Sequence[Passage]]:
         text = reading.text
+        local = await self._short_way.certain(reading)
+        if local is not None and self._short_way.answers_alone(message.event_id, reading.language):
+            return local, None, ()
         examples, passages = await self._retrieved(text, reading.language, message.country, tools)
         request = plan(
             self._screen.prompt,
@@ -255,8 +263,11 @@ class FirewallHandler:
             if reading.situation.rule_hits:
                 return decide_unscreened(reading.situation, self._screen.index, "the model's answer broke"), None, ()
             raise
-        assessment = interpret(result.value, self._screen.index, text)
-        return decide(reading.situation, assessment, self._screen.index), result.usage, passages
+        ruling = decide(reading.situation, interpret(result.value, self._screen.index, text), self._screen.index)
+        self._short_way.paid(result.usage.cost_usd)
+        if local is not None:
+            self._short_way.compare(reading.language, local, ruling)
+        return ruling, result.usage, passages
 
     def _read(self, message: Message, state: ConversationState, place: Place = ALONE) -> Reading:
         reading = self._screen.read(

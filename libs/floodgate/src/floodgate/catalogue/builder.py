@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from floodgate.catalogue.models import (
     Article,
+    Cascade,
     CatalogueModel,
     Category,
     Country,
@@ -59,6 +60,7 @@ class Header(CatalogueModel):
     thresholds: Thresholds = Thresholds()
     category_thresholds: dict[str, Thresholds] = Field(default={})
     country_thresholds: dict[str, Thresholds] = Field(default={})
+    cascade: Cascade = Cascade()
     topics: tuple[str, ...]
     intents: tuple[str, ...]
 

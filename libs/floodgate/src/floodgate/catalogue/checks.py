@@ -81,6 +81,10 @@ def _check_header(built: Built, header: Header) -> Iterator[Problem]:
                 "country_thresholds",
                 name,
             )
+    for language in header.cascade.certainty:
+        if language not in header.languages:
+            message = f"the cascade is switched on for {language!r}, which is not served"
+            yield origin.problem(message, "add the language or remove it", "cascade", "certainty", language)
 
 
 def _check_paths(built: Built, header: Header) -> Iterator[Problem]:

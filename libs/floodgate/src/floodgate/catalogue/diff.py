@@ -91,6 +91,26 @@ def _thresholds(before: Catalogue, after: Catalogue) -> Iterator[Change]:
             yield from _threshold_changes(f"{kind} {key}", was, now, only=set_by_it)
 
 
+def _cascade(before: Catalogue, after: Catalogue) -> Iterator[Change]:
+    old, new = before.cascade.certainty, after.cascade.certainty
+    for language in sorted(old.keys() | new.keys()):
+        was, now = old.get(language), new.get(language)
+        if was != now:
+            more = now is not None and (was is None or now < was)
+            told = f"local classifier {_certainty(was)} → {_certainty(now)}"
+            yield Change("cascade", language, told, "more messages are decided without the model" if more else "")
+    for name in ("audit_share", "max_error"):
+        share, to = getattr(before.cascade, name), getattr(after.cascade, name)
+        if share != to:
+            looser = to < share if name == "audit_share" else to > share
+            care = "the local classifier's errors are watched less closely" if looser else ""
+            yield Change("cascade", name, f"{share:g} → {to:g}", care)
+
+
+def _certainty(value: float | None) -> str:
+    return "off" if value is None else f"from {value:g} on"
+
+
 def _threshold_changes(
     subject: str, before: Thresholds, after: Thresholds, *, only: Collection[str] | None = None
 ) -> Iterator[Change]:
@@ -378,6 +398,7 @@ def _quoted(texts: Sequence[str]) -> str:
 _PARTS: Final[tuple[Callable[[Catalogue, Catalogue], Iterator[Change]], ...]] = (
     _site,
     _thresholds,
+    _cascade,
     _categories,
     _paths,
     _urgency,

@@ -111,6 +111,16 @@ class Thresholds(CatalogueModel):
     automate_confidence: float = Field(default=0.6, ge=0, le=1)
 
 
+class Cascade(CatalogueModel):
+    """Where the local classifier may answer alone instead of the model: nowhere, unless a language is named."""
+
+    certainty: dict[Language, Annotated[float, Field(gt=0, le=1)]] = Field(
+        default={}, description="Per language that is switched on: from how sure on it answers."
+    )
+    audit_share: float = Field(default=0.02, ge=0, le=1, description="Of its answers: the model is asked all the same.")
+    max_error: float = Field(default=0.03, gt=0, lt=1, description="Audited error above which it is switched off.")
+
+
 class Article(Owned):
     """A curated piece of knowledge in one language."""
 
@@ -167,6 +177,7 @@ class Catalogue(CatalogueModel):
     thresholds: Thresholds = Thresholds()
     category_thresholds: dict[str, Thresholds] = {}
     country_thresholds: dict[str, Thresholds] = {}
+    cascade: Cascade = Cascade()
     paths: tuple[Path, ...]
     categories: tuple[Category, ...]
     urgency: tuple[UrgencyRule, ...]
