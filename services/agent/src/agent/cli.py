@@ -3,46 +3,48 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from floodgate.catalogue import Catalogue, CatalogueError, load_catalogue
-from floodgate.catalogue.source import parse_files, read_files
-from floodgate.settings import CatalogueSettings, load
+from floodgate.catalogue import Catalogue
 from rich.console import Console
 from rich.table import Table
 
+from agent import cli_tests
 from agent.backends.declared import CALLS
 from agent.domain.checker import Lines, check_workflow
 from agent.domain.expressions import Expressions
-from agent.domain.library import Library, parse_all
-from agent.domain.model import WorkflowError, edges
+from agent.domain.library import parse_all
+from agent.domain.model import ActStep, Workflow, WorkflowError, edges
+from agent.opening import Directory, lines_of, open_catalogue, open_checked_library, workflow_of
+from agent.scripts import outcomes_of
 from agent.simulation import Simulation
 
 app = typer.Typer(help="Check workflows and try them out.", no_args_is_help=True)
 _console = Console(soft_wrap=True)
 _errors = Console(stderr=True, soft_wrap=True)
 
-Directory = Annotated[
-    Path | None,
-    typer.Option("--catalogue", help="Directory of the catalogue; FLOODGATE_CATALOGUE_DIR when left out."),
-]
+app.command("test")(cli_tests.play)
+app.command()(cli_tests.propose)
 
 
 @app.command()
 def check(
     catalogue_dir: Directory = None,
     as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON.")] = False,
+    with_edges: Annotated[bool, typer.Option("--edges", help="List every edge, and every action's outcomes.")] = False,
 ) -> None:
     """Check every workflow; exit code 1 when one must not run."""
-    catalogue = _catalogue(catalogue_dir)
-    findings = _findings(catalogue, _lines(catalogue_dir))
+    catalogue = open_catalogue(catalogue_dir)
+    findings = _findings(catalogue, lines_of(catalogue_dir))
     if as_json:
-        typer.echo(json.dumps(findings))
+        found = {name: ways(workflow) for name, workflow in parse_all(catalogue).items()} if with_edges else {}
+        typer.echo(json.dumps({"findings": findings, "edges": found} if with_edges else findings))
     else:
         for line in findings:
             _errors.print(line, style="red", markup=False, highlight=False)
+        for workflow in parse_all(catalogue).values() if with_edges and not findings else ():
+            typer.echo("\n".join(f"{workflow.id}: {line}" for line in ways(workflow)))
         if not findings:
             _console.print(f"{len(parse_all(catalogue))} workflows hold together (catalogue {catalogue.version}).")
     raise typer.Exit(1 if findings else 0)
@@ -51,7 +53,7 @@ def check(
 @app.command("list")
 def list_workflows(catalogue_dir: Directory = None) -> None:
     """List the workflows with their versions."""
-    library = _library(catalogue_dir)
+    library = open_checked_library(catalogue_dir)
     table = Table("workflow", "version", "title", "steps", "category", "owner", "review by")
     for workflow in library.workflows.values():
         table.add_row(
@@ -70,13 +72,18 @@ def list_workflows(catalogue_dir: Directory = None) -> None:
 def list_edges(
     name: Annotated[str, typer.Argument(help="Id of the workflow.")], catalogue_dir: Directory = None
 ) -> None:
-    """List every way from step to step."""
-    library = _library(catalogue_dir)
-    if name not in library.workflows:
-        raise typer.BadParameter(f"there is no workflow {name!r}; there are {', '.join(library.workflows)}")
-    for step_id, step in library.workflows[name].steps.items():
-        for label, target in edges(step):
-            typer.echo(f"{step_id} --{label}--> {target}")
+    """List every way from step to step, and every outcome of every action."""
+    typer.echo("\n".join(ways(workflow_of(open_checked_library(catalogue_dir), name))))
+
+
+def ways(workflow: Workflow) -> list[str]:
+    """Every edge, and every action with everything that can become of it."""
+    found = []
+    for step_id, step in workflow.steps.items():
+        found += [f"{step_id} --{label}--> {target}" for label, target in edges(step)]
+        if isinstance(step, ActStep):
+            found += [f"{step_id} ={outcome}" for outcome in outcomes_of(step, CALLS[step.call])]
+    return found
 
 
 @app.command()
@@ -87,27 +94,9 @@ def simulate(
     catalogue_dir: Directory = None,
 ) -> None:
     """Talk to a workflow. You play the user and the shop; nothing real is called."""
-    library = _library(catalogue_dir)
-    if name not in library.workflows:
-        raise typer.BadParameter(f"there is no workflow {name!r}; there are {', '.join(library.workflows)}")
+    library = open_checked_library(catalogue_dir)
+    workflow_of(library, name)
     Simulation(library, name, library.language(language), typer.prompt, typer.echo).run(message)
-
-
-def _catalogue(directory: Path | None) -> Catalogue:
-    try:
-        return load_catalogue(directory or load(CatalogueSettings).dir)
-    except CatalogueError as error:
-        _errors.print(str(error), style="red", markup=False, highlight=False)
-        raise typer.Exit(1) from error
-
-
-def _lines(directory: Path | None) -> Lines:
-    files = parse_files(read_files(directory or load(CatalogueSettings).dir)).files
-
-    def line(file: str, location: tuple[str | int, ...]) -> int | None:
-        return files[file].line(location) if file in files else None
-
-    return line
 
 
 def _findings(catalogue: Catalogue, lines: Lines) -> list[str]:
@@ -121,11 +110,3 @@ def _findings(catalogue: Catalogue, lines: Lines) -> list[str]:
         for workflow in workflows.values()
         for finding in check_workflow(workflow, catalogue, expressions, CALLS, lines=lines)
     ]
-
-
-def _library(directory: Path | None) -> Library:
-    try:
-        return Library(_catalogue(directory))
-    except WorkflowError as error:
-        _errors.print(str(error), style="red", markup=False, highlight=False)
-        raise typer.Exit(1) from error

@@ -235,7 +235,8 @@ def _on_call(context: Context, run: Run, event: CallReturned) -> Transition:
     result = event.result
     if not isinstance(step, LookUpStep | ActStep):
         raise ValueError(f"no call is pending at step {run.step}")
-    saved = {**result.value, "outcome": str(result.outcome), "code": result.code}
+    # A field of the answer that is called `code` stays: the word of a refusal comes without an answer.
+    saved = {"outcome": str(result.outcome), "code": result.code, **result.value}
     run = run.model_copy(update={"data": {**run.data, step.save_as: saved}, "confirmed": None})
     run = trace(run, f"{run.step}: {result.outcome}{f' ({result.code})' if result.code else ''}")
     told: dict[str, Any] = {"code": result.code} if result.code else {}
