@@ -26,6 +26,7 @@ _errors = Console(stderr=True, soft_wrap=True)
 
 app.command("test")(cli_tests.play)
 app.command()(cli_tests.propose)
+app.command()(cli_tests.fuzz)
 
 
 @app.command()

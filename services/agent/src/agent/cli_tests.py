@@ -14,6 +14,7 @@ from rich.console import Console
 
 from agent.domain.library import Library
 from agent.exploring import Explorer
+from agent.fuzzing import Fuzzer
 from agent.opening import Directory, open_checked_library
 from agent.scripts import FOLDER, Coverage, Player, Script, ScriptError, read_script_file, run_scripts
 
@@ -114,3 +115,20 @@ def as_yaml(scripts: list[Script]) -> str:
             flow = yaml.safe_dump(content, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)
             lines.append(f"      - {flow.strip()}")
     return "\n".join(lines) + "\n"
+
+
+def fuzz(
+    conversations: Annotated[int, typer.Option(help="How many.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same conversations.")] = 1,
+    catalogue_dir: Directory = None,
+) -> None:
+    """Hold random and hostile conversations; exit code 1 when an action happens that nothing called for."""
+    library = open_checked_library(catalogue_dir)
+    players = [Player(library, read_script_file(script_path(catalogue_dir, name))) for name in library.workflows]
+    report = Fuzzer(players, library.catalogue.languages).run(conversations, seed)
+    endings = ", ".join(f"{count} {ending}" for ending, count in sorted(report.endings.items()))
+    typer.echo(f"{report.conversations} conversations ({endings}), {report.actions} actions")
+    typer.echo(f"{len(report.undeclared)} actions that nothing called for, {len(report.unended)} without an end")
+    for fault in [*report.undeclared, *report.unended][:20]:
+        _errors.print(fault, style="red", markup=False, highlight=False)
+    raise typer.Exit(1 if report.undeclared or report.unended else 0)

@@ -165,7 +165,7 @@ def _await(context: Context, run: Run, says: Says, slot: str, offered: tuple[But
 def _act(context: Context, run: Run, step: ActStep, says: Says) -> Transition:
     """The last gate before anything changes; what the checker proved is looked at once more."""
     spec = context.calls[step.call]
-    if not spec.changes or (step.harmless is None and run.confirmed not in step.confirmed_by):
+    if not spec.changes or not _confirmed(step, run):
         return trouble(run, f"{run.step}: not confirmed")
     called_with = arguments(context, run, step.call, step.with_)
     amount_cents: Any = 0
@@ -178,6 +178,10 @@ def _act(context: Context, run: Run, step: ActStep, says: Says) -> Transition:
     shown = inputs_of(context, run, step.with_.values())
     run = noted(trace(run, f"{run.step}: {step.call}"), f"calls {step.call}", shown)
     return Transition(run, says, NeedAct(run.step, step.call, called_with, amount_cents, step.limits))
+
+
+def _confirmed(step: ActStep, run: Run) -> bool:
+    return step.harmless is not None or run.confirmed in step.confirmed_by
 
 
 def _look_for_answer(context: Context, run: Run, step: AnswerStep, says: Says) -> _Next:
