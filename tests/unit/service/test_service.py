@@ -11,7 +11,7 @@ import pytest
 from floodgate.events import DeadLetter
 from floodgate.events.serde import AvroSerde
 from floodgate.monitor import monitor_app
-from floodgate.service import DeadLetters, HttpApp, Service, encode_state, make_processor, run
+from floodgate.service import DeadLetters, HttpApp, Service, encode_state, main, make_processor, run
 from floodgate.settings import KafkaSettings, load
 from keyflow import CircuitBreaker, FailedRecord, FatalError, Outcome, Record, Tools
 from keyflow.lag import Lag
@@ -159,3 +159,12 @@ def test_a_taken_port_is_one_line_with_the_remedy(monkeypatch: pytest.MonkeyPatc
         service = Service(name="test", http=HttpApp(monitor_app([], 1.0), "127.0.0.1", port))
         with pytest.raises(FatalError, match=rf"cannot listen on 127\.0\.0\.1:{port} .* set another port"):
             run(service)
+
+
+def test_a_service_that_cannot_go_on_ends_with_one_line_and_exit_code_1() -> None:
+    def build() -> Service:
+        raise FatalError("topic 'x' does not exist: create the topics first")
+
+    with pytest.raises(SystemExit) as ended:
+        main(build)
+    assert ended.value.code == "FatalError: topic 'x' does not exist: create the topics first"

@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from keyflow import (
     FatalError,
     Handler,
     Headers,
+    KeyflowError,
     Outcome,
     Processor,
     Record,
@@ -267,6 +269,14 @@ def run(service: Service) -> None:
     """
     configure_logging(service.name)
     asyncio.run(_run(service))
+
+
+def main(build: Callable[[], Service]) -> None:
+    """What `python -m <service>` does: builds and runs it; an expected failure is one clear line and exit code 1."""
+    try:
+        run(build())
+    except KeyflowError as error:
+        sys.exit(f"{type(error).__name__}: {error}")
 
 
 async def _run(service: Service) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from floodgate.service import run
+from floodgate.service import main
 
 from summarizer.bootstrap import build
 
 if __name__ == "__main__":
-    run(build())
+    main(build)
