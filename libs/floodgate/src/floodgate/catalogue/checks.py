@@ -9,6 +9,7 @@ from string import Formatter
 from typing import Final
 
 from floodgate.catalogue.builder import Built, Header
+from floodgate.catalogue.checks_ambiguity import check_ambiguity, check_richness
 from floodgate.catalogue.checks_sources import check_sources
 from floodgate.catalogue.models import (
     GENERIC_CATEGORY,
@@ -330,4 +331,6 @@ _RULES: Final[tuple[Callable[[Built, Header], Iterator[Problem]], ...]] = (
     _check_templates,
     _check_articles,
     check_sources,
+    check_richness,
+    check_ambiguity,
 )
