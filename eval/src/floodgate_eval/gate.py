@@ -64,6 +64,22 @@ def compare(
     return found
 
 
+def reached(suite: str, result: Result, at_least: Mapping[str, float]) -> list[Finding]:
+    """The figures that a suite has to reach whatever the baseline says."""
+    return [
+        Finding(
+            suite, name, least, float(result[name]),
+            failed=bool(result[name] < least), said=f"at least {least:g} is asked for",
+        )
+        for name, least in at_least.items()
+    ]  # fmt: skip
+
+
+def unwritten(suite: str, rows: int) -> Finding:
+    """A suite whose rows nobody has written yet: it cannot pass."""
+    return Finding(suite, "n", None, float(rows), failed=True, said=f"{rows} rows are still to be written")
+
+
 def _one(
     suite: str, name: str, before: Mapping[str, Any], measured: tuple[float, Sequence[float]], tolerance: float
 ) -> Finding:

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from floodgate_eval.evaluate import Request, evaluate
-from floodgate_eval.gate import Finding, baseline_of, compare, read_baseline
+from floodgate_eval.gate import Finding, baseline_of, compare, reached, read_baseline, unwritten
 from floodgate_eval.report import write_report
 from floodgate_eval.suites import Prepared, read_suites
 
@@ -52,11 +52,16 @@ def run_gate(gate: Gate, like: Request, *, say: Callable[[str], None]) -> bool:
     if absent:
         say(f"left out, as their public corpora are not here: {', '.join(absent)}")
     baseline = read_baseline(gate.baseline)
+    left = [unwritten(one.name, one.unwritten) for one in prepared if one.unwritten]
+    prepared = [one for one in prepared if not one.unwritten]
     results = asyncio.run(_measured(prepared, like, say))
-    findings = [
+    findings = left + [
         finding
         for one in prepared
-        for finding in compare(one.name, results[one.name], baseline.get(one.name), tolerance=one.suite.tolerance)
+        for finding in (
+            *compare(one.name, results[one.name], baseline.get(one.name), tolerance=one.suite.tolerance),
+            *reached(one.name, results[one.name], one.suite.at_least),
+        )
     ]
     if gate.html is not None:
         write_report(gate.html, list(results.values()), findings)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from floodgate.catalogue.source import UNFINISHED
 from keyflow import FatalError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -30,6 +31,7 @@ class Suite(BaseModel):
     shots: int | None = Field(default=None, ge=1)
     limit: int | None = Field(default=None, ge=1)
     tolerance: float = Field(default=DEFAULT_TOLERANCE, ge=0)
+    at_least: dict[str, float] = Field(default={}, description="Figures that must be reached, whatever the baseline.")
 
 
 class _File(BaseModel):
@@ -53,6 +55,11 @@ class Prepared:
         return replace(
             like, task=suite.task, test=self.test, examples=self.examples, shots=suite.shots, limit=suite.limit
         )
+
+    @property
+    def unwritten(self) -> int:
+        """Rows that a scaffold left for a person to write."""
+        return sum(path.read_bytes().count(UNFINISHED.encode()) for path in (*self.test, *self.examples))
 
     @property
     def corpus(self) -> str:

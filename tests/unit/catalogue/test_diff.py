@@ -229,6 +229,7 @@ OTHER: dict[str, Any] = {
     "category_thresholds": {"refunds": Thresholds(urgent=0.99)},
     "country_thresholds": {"GB": Thresholds(urgent=0.99)},
     "cascade": Cascade(certainty={"en": 0.9}),
+    "language_thresholds": {"nl": Thresholds(urgent=0.99)},
     "topics": ("other",),
     "intents": ("other",),
     "workflows": {"refund": {"id": "refund", "max_turns": 3}},

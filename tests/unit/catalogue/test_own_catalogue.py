@@ -25,8 +25,8 @@ def test_it_serves_ten_languages_with_examples_enough_in_each(catalogue: Catalog
     assert set(catalogue.languages) == LANGUAGES
     assert len(catalogue.categories) == 18
     for category in catalogue.categories:
-        assert len(category.examples["en"]) >= 12, category.id
-        assert min(len(texts) for texts in category.examples.values()) >= 8, category.id
+        assert len(category.examples["en"]) >= 25, category.id
+        assert min(len(texts) for texts in category.examples.values()) >= 15, category.id
 
 
 def test_examples_are_not_mostly_copies_of_each_other(catalogue: Catalogue) -> None:

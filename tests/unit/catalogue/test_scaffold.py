@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from floodgate.catalogue import CatalogueError, load_catalogue
+from floodgate.catalogue import CatalogueError, load_catalogue, thresholds_for
 from floodgate.catalogue.cli import app
-from floodgate.catalogue.loader import load_files
+from floodgate.catalogue.loader import inspect_files, load_files
 from floodgate.catalogue.scaffold import Scaffold, add_country, add_language
 from floodgate.catalogue.source import UNFINISHED, read_files
 from floodgate.catalogue.yaml_edit import Addition, add_members
@@ -36,6 +37,45 @@ def test_a_language_lacks_nothing_but_words_in_our_own_catalogue(language: str) 
     assert catalogue.languages[-1] == language
     assert all(len(category.examples[language]) == 5 for category in catalogue.categories)
     assert any(article.language == language for article in catalogue.articles)
+
+
+SUITES = "# What the gate measures.\nsuites:\n  own/intent: {task: intent, test: [corpora/intent.jsonl]}\n"
+
+
+def test_a_language_comes_with_the_gate_that_it_has_to_pass() -> None:
+    files = read_files(OWN)
+    catalogue = load_files(files)
+    gate = add_language(files, catalogue, "da", SUITES).gate
+    suites = yaml.safe_load(gate["suites.yaml"])["suites"]
+    assert gate["suites.yaml"].startswith(SUITES.rstrip())
+    assert suites["da/intent"] == {
+        "task": "intent", "test": ["corpora/da.jsonl"], "at_least": {"accuracy": 0.8},
+    }  # fmt: skip
+    rows = [json.loads(line) for line in gate["corpora/da.jsonl"].splitlines()]
+    assert {row["intent"] for row in rows} == {category.id for category in catalogue.categories}
+    assert all(row["lang"] == "da" and UNFINISHED in row["text"] for row in rows)
+    assert not add_language(files, catalogue, "da").gate
+
+
+def test_a_language_on_trial_is_held_back_until_its_thresholds_are_removed(on_disk: Any) -> None:
+    files = read_files(on_disk.directory)
+    after = scaffolded(files, add_language(files, load_files(files), "da"))
+    report = inspect_files({name: body.replace(UNFINISHED.encode(), b"skrevet") for name, body in after.items()})
+    catalogue = report.catalogue
+    assert catalogue is not None
+    assert thresholds_for(catalogue, "refunds", "NL", "da").automate_confidence == 1.0
+    assert thresholds_for(catalogue, "refunds", "NL", "nl").automate_confidence == 0.8
+    assert any("'da' is on trial" in problem.message for problem in report.warnings)
+
+
+def test_the_command_writes_the_gate_beside_the_catalogue(tmp_path: Path, on_disk: Any) -> None:
+    evaluation = on_disk.directory.parent / "eval"
+    evaluation.mkdir(exist_ok=True)
+    (evaluation / "suites.yaml").write_text(SUITES)
+    result = CliRunner().invoke(app, ["add-language", "da", "--dir", str(on_disk.directory)])
+    assert result.exit_code == 0, result.output
+    assert (evaluation / "corpora/da.jsonl").is_file()
+    assert "da/intent" in yaml.safe_load((evaluation / "suites.yaml").read_text())["suites"]
 
 
 def test_a_language_whose_marks_are_replaced_can_be_used(on_disk: Any) -> None:

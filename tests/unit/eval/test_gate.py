@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from floodgate_eval.gate import baseline_of, compare, fingerprint, read_baseline
+from floodgate_eval.gate import baseline_of, compare, fingerprint, reached, read_baseline, unwritten
+from floodgate_eval.suites import read_suites
 from keyflow import FatalError
 
 
@@ -83,3 +84,18 @@ def test_the_fingerprint_follows_the_content(tmp_path: Path) -> None:
     assert fingerprint([file]) == before
     file.write_text("two")
     assert fingerprint([file]) != before
+
+
+def test_a_figure_below_what_the_suite_asks_for_fails() -> None:
+    (low,) = reached("da", result(0.79, (0.7, 0.9)), {"accuracy": 0.8})
+    (enough,) = reached("da", result(0.80, (0.7, 0.9)), {"accuracy": 0.8})
+    assert low.failed
+    assert not enough.failed
+
+
+def test_a_suite_whose_rows_are_not_written_fails(tmp_path: Path) -> None:
+    (tmp_path / "da.jsonl").write_text('{"text": "[TODO] x", "intent": "a"}\n{"text": "fine", "intent": "a"}\n')
+    (tmp_path / "suites.yaml").write_text("suites:\n  da/intent: {task: intent, test: [da.jsonl]}\n")
+    [prepared], _ = read_suites(tmp_path / "suites.yaml")
+    assert prepared.unwritten == 1
+    assert unwritten(prepared.name, prepared.unwritten).failed

@@ -61,6 +61,7 @@ class Header(CatalogueModel):
     category_thresholds: dict[str, Thresholds] = Field(default={})
     country_thresholds: dict[str, Thresholds] = Field(default={})
     cascade: Cascade = Cascade()
+    language_thresholds: dict[str, Thresholds] = Field(default={})
     topics: tuple[str, ...]
     intents: tuple[str, ...]
 

@@ -8,7 +8,7 @@ from datetime import date
 from string import Formatter
 from typing import Final
 
-from floodgate.catalogue.builder import Built, Header
+from floodgate.catalogue.builder import Built, Header, Origin
 from floodgate.catalogue.checks_ambiguity import check_ambiguity, check_richness
 from floodgate.catalogue.checks_sources import check_sources
 from floodgate.catalogue.models import (
@@ -66,26 +66,31 @@ def _check_header(built: Built, header: Header) -> Iterator[Problem]:
         for position, value in enumerate(values):
             if value in values[:position]:
                 yield origin.problem(f"{value!r} stands twice in {member}", "remove one of them", member, position)
-    for name in header.category_thresholds:
-        if not built.knows("category", name):
-            yield origin.problem(
-                f"category {name!r} has thresholds but is unknown",
-                "correct its id or remove it",
-                "category_thresholds",
-                name,
-            )
-    for name in header.country_thresholds:
-        if name not in header.countries:
-            yield origin.problem(
-                f"country {name!r} has thresholds but is not served",
-                "add it to countries or remove it",
-                "country_thresholds",
-                name,
-            )
     for language in header.cascade.certainty:
         if language not in header.languages:
             message = f"the cascade is switched on for {language!r}, which is not served"
             yield origin.problem(message, "add the language or remove it", "cascade", "certainty", language)
+    yield from _check_layers(built, header, origin)
+
+
+def _check_layers(built: Built, header: Header, origin: Origin) -> Iterator[Problem]:
+    """Thresholds of what is not there; and languages on trial, so that nobody forgets them."""
+    for member, kind, names in (
+        ("category_thresholds", "category", set(built.named.get("category", ()))),
+        ("country_thresholds", "country", set(header.countries)),
+        ("language_thresholds", "language", set(header.languages)),
+    ):
+        for name in getattr(header, member):
+            if name not in names:
+                known = kind == "category"
+                reason = "is unknown" if known else "is not served"
+                remedy = "correct its id or remove it" if known else "add it to catalogue.yaml or remove it"
+                yield origin.problem(f"{kind} {name!r} has thresholds but {reason}", remedy, member, name)
+    for name in header.language_thresholds:
+        if name in header.languages:
+            remedy = f"when `floodgate eval gate --only {name}/` passes, remove its thresholds"
+            message = f"language {name!r} is on trial: it has thresholds of its own"
+            yield origin.problem(message, remedy, "language_thresholds", name, severity=_WARNING)
 
 
 def _check_paths(built: Built, header: Header) -> Iterator[Problem]:

@@ -82,6 +82,7 @@ def _thresholds(before: Catalogue, after: Catalogue) -> Iterator[Change]:
     for kind, old, new in (
         ("category", before.category_thresholds, after.category_thresholds),
         ("country", before.country_thresholds, after.country_thresholds),
+        ("language", before.language_thresholds, after.language_thresholds),
     ):
         for key in sorted(old.keys() | new.keys()):
             # What a layer leaves out is inherited: compared is what it says itself, and what it falls back to.

@@ -178,6 +178,7 @@ class Catalogue(CatalogueModel):
     category_thresholds: dict[str, Thresholds] = {}
     country_thresholds: dict[str, Thresholds] = {}
     cascade: Cascade = Cascade()
+    language_thresholds: dict[str, Thresholds] = {}
     paths: tuple[Path, ...]
     categories: tuple[Category, ...]
     urgency: tuple[UrgencyRule, ...]

@@ -41,12 +41,16 @@ def in_language(texts: Mapping[str, str], language: str | None, default_language
     return texts[language] if language is not None and language in texts else texts[default_language]
 
 
-def thresholds_for(catalogue: Catalogue, category: str | None, country: str | None = None) -> Thresholds:
-    """The thresholds that hold; what a category sets wins over its country, and that over the default."""
+def thresholds_for(
+    catalogue: Catalogue, category: str | None, country: str | None = None, language: str | None = None
+) -> Thresholds:
+    """The thresholds that hold: what a language sets wins over the category, that over the country, that over all."""
     layers = (
         catalogue.thresholds,
         catalogue.country_thresholds.get(country or ""),
         catalogue.category_thresholds.get(category or ""),
+        # A language on trial is held back whatever a category says.
+        catalogue.language_thresholds.get(language or ""),
     )
     merged: dict[str, float] = {}
     for layer in layers:
@@ -165,9 +169,11 @@ class CatalogueIndex:
             return None
         return category.workflow
 
-    def thresholds_for(self, category: str | None, country: str | None = None) -> Thresholds:
+    def thresholds_for(
+        self, category: str | None, country: str | None = None, language: str | None = None
+    ) -> Thresholds:
         """See `thresholds_for`."""
-        return thresholds_for(self.catalogue, category, country)
+        return thresholds_for(self.catalogue, category, country, language)
 
     def examples(self, language: str | None = None) -> list[tuple[Category, str, str]]:
         """(category, language, text) of every example, or of those in one language."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import yaml
@@ -12,6 +12,7 @@ from keyflow.errors import FatalError
 
 from floodgate.catalogue.checks import MIN_EXAMPLES_PER_LANGUAGE
 from floodgate.catalogue.models import Catalogue
+from floodgate.catalogue.scaffold_gate import TRIAL_THRESHOLDS, gate_of
 from floodgate.catalogue.source import UNFINISHED
 from floodgate.catalogue.yaml_edit import Addition, add_members
 
@@ -28,10 +29,12 @@ class Scaffold:
     Attributes:
         files: New contents by name, of files that are there and of new ones.
         steps: What is left to people, in order.
+        gate: Files of the gate, by name relative to the folder of its suites.
     """
 
     files: Mapping[str, str]
     steps: tuple[str, ...]
+    gate: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def marks(self) -> dict[str, int]:
@@ -40,13 +43,16 @@ class Scaffold:
         return {name: count for name, count in counts.items() if count}
 
 
-def add_language(files: Mapping[str, bytes], catalogue: Catalogue, language: str) -> Scaffold:
+def add_language(
+    files: Mapping[str, bytes], catalogue: Catalogue, language: str, suites: str | None = None
+) -> Scaffold:
     """Everything that the lint asks of a language, with the words of the default language to go by.
 
     Args:
         files: The working folder's files.
         catalogue: What they say.
         language: ISO 639-1 code.
+        suites: What the gate's file of suites says; None where there is none.
 
     Raises:
         FatalError: It is no code or is served already, or a file's layout does not let it be added.
@@ -61,7 +67,8 @@ def add_language(files: Mapping[str, bytes], catalogue: Catalogue, language: str
         for name, additions in _language_additions(texts, catalogue.default_language, language)
     }
     stubs = _article_stubs(texts, catalogue, language)
-    return Scaffold({**changed, **stubs}, _language_steps(language, catalogue))
+    gate = gate_of(catalogue, language, suites) if suites is not None else {}
+    return Scaffold({**changed, **stubs}, _language_steps(language, catalogue), gate)
 
 
 def add_country(files: Mapping[str, bytes], catalogue: Catalogue, country: str) -> Scaffold:
@@ -96,7 +103,7 @@ def _noted(text: str, note: str) -> str:
 
 
 def _language_additions(texts: Mapping[str, str], default: str, language: str) -> Iterator[tuple[str, list[Addition]]]:
-    yield _HEADER, [Addition(("languages",), language)]
+    yield _HEADER, [Addition(("languages",), language), _on_trial(texts[_HEADER], language)]
     for name, text in texts.items():
         data: Any = yaml.safe_load(text) if name.endswith(".yaml") else None
         found: list[Addition] = []
@@ -113,6 +120,13 @@ def _language_additions(texts: Mapping[str, str], default: str, language: str) -
             found = list(_of_category(data, default, language))
         if found:
             yield name, found
+
+
+def _on_trial(header: str, language: str) -> Addition:
+    """Thresholds that hold the language back until it has passed its gate."""
+    if "language_thresholds" in (yaml.safe_load(header) or {}):
+        return Addition(("language_thresholds",), dict(TRIAL_THRESHOLDS), key=language)
+    return Addition((), {language: dict(TRIAL_THRESHOLDS)}, key="language_thresholds")
 
 
 def _of_list(data: Any, member: str, texts: str, default: str, language: str) -> Iterator[Addition]:
@@ -167,8 +181,10 @@ def _language_steps(language: str, catalogue: Catalogue) -> tuple[str, ...]:
         "`floodgate workflows check`: every text that a workflow says has to be there.",
         f"Ask the developers whether the services know {language}: yes, no and stop in the agent's vocabulary, dates "
         "and amounts, names and ids in the masking of personal data.",
-        f"Collect messages in {language} with what is right about them, and run `make eval`: categories have to come "
-        f"within five points of {catalogue.default_language}, and false alarms are told per language.",
+        f"It is on trial: `language_thresholds` in {_HEADER} hold it back. Write messages in {language} into "
+        f"eval/corpora/{language}.jsonl, none of them an example, and run `floodgate eval gate --only {language}/`: "
+        f"categories have to come within five points of {catalogue.default_language}. When it passes, renew the "
+        "baseline (`--update`) and remove the language's thresholds.",
         "`floodgate catalogue diff`, then `floodgate catalogue publish --reason …`, then `floodgate knowledge sync`.",
     )
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from floodgate.catalogue.loader import load_files
 from floodgate.catalogue.models import Catalogue
 from floodgate.catalogue.scaffold import Scaffold, add_country, add_language
+from floodgate.catalogue.scaffold_gate import SUITES
 from floodgate.catalogue.source import UNFINISHED
 from floodgate.catalogue.versions_cli import Directory, working_files
 from floodgate.settings import CatalogueSettings, load
@@ -24,7 +25,7 @@ def add_language_command(
     directory: Directory = None,
 ) -> None:
     """Put in every place that a new language needs, marked for a person to write."""
-    _write(add_language, language, directory)
+    _write(lambda files, catalogue, code: add_language(files, catalogue, code, _suites(directory)), language, directory)
 
 
 def add_country_command(
@@ -35,6 +36,16 @@ def add_country_command(
     _write(add_country, country, directory)
 
 
+def _evaluation(directory: Path | None) -> Path:
+    """Where the gate's suites are: beside the catalogue."""
+    return (directory or load(CatalogueSettings).dir).resolve().parent / "eval"
+
+
+def _suites(directory: Path | None) -> str | None:
+    path = _evaluation(directory) / SUITES
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
 def _write(scaffolding: Scaffolding, code: str, directory: Path | None) -> None:
     folder = directory or load(CatalogueSettings).dir
     files = working_files(folder)
@@ -43,7 +54,13 @@ def _write(scaffolding: Scaffolding, code: str, directory: Path | None) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    for name, text in scaffold.gate.items():
+        path = _evaluation(directory) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     console = Console(soft_wrap=True)
+    for name in scaffold.gate:
+        console.print(f"{_evaluation(directory) / name}: the gate", markup=False, highlight=False)
     for name, count in scaffold.marks.items():
         console.print(f"{folder / name}: {count} × {UNFINISHED}", markup=False, highlight=False)
     console.print(f"\nTo be written: {sum(scaffold.marks.values())}. Next:", highlight=False)

@@ -69,7 +69,7 @@ class _Case:
 
     @property
     def thresholds(self) -> Thresholds:
-        return self.index.thresholds_for(self.assessment.category, self.situation.country)
+        return self.index.thresholds_for(self.assessment.category, self.situation.country, self.situation.language)
 
     @property
     def belongs(self) -> bool:
@@ -79,7 +79,7 @@ class _Case:
             return self.assessment.belongs_to_chosen_path
         chosen = self.index.category_for_path(self.situation.chosen_path)
         # The chosen path is what is in question, so that its category's threshold holds and not the assessed one's.
-        own = self.index.thresholds_for(chosen.id if chosen else None, self.situation.country)
+        own = self.index.thresholds_for(chosen.id if chosen else None, self.situation.country, self.situation.language)
         return stated >= own.belongs
 
     @property

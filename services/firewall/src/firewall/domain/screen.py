@@ -84,6 +84,7 @@ class Screen:
         situation = Situation(
             chosen_path=path_of(state, message),
             country=message.country,
+            language=language,
             text_state=cleaned.state,
             attachment_count=message.attachment_count,
             rule_hits=self.urgency.find(cleaned.text),

@@ -53,6 +53,7 @@ class Situation:
 
     chosen_path: str = UNKNOWN_PATH
     country: str | None = None
+    language: str | None = None
     text_state: TextState = TextState.WORDS
     attachment_count: int = 0
     rule_hits: tuple[Hit, ...] = ()
