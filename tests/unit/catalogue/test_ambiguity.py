@@ -46,7 +46,7 @@ def clean(on_disk: Any) -> Any:
 
 
 def test_an_example_nearer_to_another_category_is_told_with_both_lines(clean: Any) -> None:
-    line = with_examples(clean, "status", "money for my concert tickets back")
+    line = with_examples(clean, "status", "money back for the big concert")
     found = [problem for problem in warned(clean) if "nearer to 'refunds'" in problem[2]]
     assert [(file, at) for file, at, _ in found] == [("categories/status.yaml", line)]
     assert "line 9 (“money back for concert tickets”)" in found[0][2]
