@@ -13,6 +13,7 @@ import typer
 from floodgate_local.state import repository_root
 from typer.core import TyperCommand
 
+from floodgate_eval.cascade_run import Validation, validate
 from floodgate_eval.common import calm_logs, own_catalogue_dir, say
 from floodgate_eval.endpoint import LOCAL
 from floodgate_eval.evaluate import Request, evaluate
@@ -220,6 +221,40 @@ def promote(  # noqa: PLR0917 - typer reads the options off the signature
         return
     for path in write_examples(directory, effect.additions):
         typer.echo(f"wrote {path}")
+
+
+@app.command("cascade", cls=ManyFiles, epilog="Example: floodgate eval cascade --rows labelled.jsonl --language en")
+def cascade(  # noqa: PLR0917 - typer reads the options off the signature
+    rows: Annotated[
+        list[Path] | None, typer.Option(help='{"text", "intent", "lang"} rows, labelled by people.')
+    ] = None,
+    verdicts: Annotated[list[Path] | None, typer.Option(help="Verdicts as JSON Lines: against the live model.")] = None,
+    since: Annotated[
+        float | None, typer.Option(min=0.1, help="Hours back in support.verdicts: against the live model.")
+    ] = None,
+    language: Annotated[list[str] | None, typer.Option(help="Only these; may stand twice.")] = None,
+    examples: Examples = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="Ask this model about --rows, in place of their labels: local, aws, an address.")
+    ] = None,
+    max_error: Annotated[
+        float | None, typer.Option(min=0.001, max=0.5, help="The bar (default: the catalogue's cascade.max_error).")
+    ] = None,
+    limit: Limit = None,
+    shots: Shots = None,
+    json_file: Json = None,
+    catalogue: OwnCatalogue = None,
+) -> None:
+    """Whether the local classifier may answer alone, per language: its share, its error, the threshold, the money."""
+    calm_logs(local=True)
+    asked = Validation(
+        rows=tuple(rows or ()), verdicts=tuple(verdicts or ()), since_hours=since, languages=tuple(language or ()),
+        examples=tuple(examples or ()), endpoint=endpoint, max_error=max_error, limit=limit, shots=shots,
+        catalogue_dir=catalogue or own_catalogue_dir(),
+    )  # fmt: skip
+    result = asyncio.run(validate(asked, say=say))
+    text = json.dumps(result, ensure_ascii=False, indent=2) + "\n"
+    typer.echo(text, nl=False) if json_file is None else json_file.write_text(text, encoding="utf-8")
 
 
 def _hand_out(result: dict[str, Any], json_file: Path | None, html: Path | None, *, quiet: bool) -> None:
