@@ -103,15 +103,19 @@ def recall_at_false_alarms(scores: Floats, positive: Bools, rate: float) -> floa
 
     Rows of one score pass together: a detector that answers in two values has but two thresholds.
     """
-    negatives = np.sort(scores[~positive])[::-1]
     positives = scores[positive]
-    if len(negatives) == 0 or len(positives) == 0:
+    if np.all(positive) or len(positives) == 0:
         return None
+    cut = cut_at_false_alarms(scores, positive, rate)
+    return 1.0 if cut is None else float(np.mean(positives > cut))
+
+
+def cut_at_false_alarms(scores: Floats, positive: Bools, rate: float) -> float | None:
+    """The score above which at most this share of negatives lies; None where any score will do."""
+    negatives = np.sort(scores[~positive])[::-1]
     allowed = int(np.floor(rate * len(negatives) + 1e-9))
-    if allowed >= len(negatives):
-        return 1.0
     # Strictly above the first negative that may not pass.
-    return float(np.mean(positives > negatives[allowed]))
+    return float(negatives[allowed]) if allowed < len(negatives) else None
 
 
 def calibration_error(confidence: Floats, correct: Bools) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from floodgate_eval.figures import Columns, figures_of, masked
 from floodgate_eval.masking import Masked, covered
-from floodgate_eval.metrics import Figure, confusions, percentiles_ms, reliability, roc
+from floodgate_eval.metrics import Figure, confusions, cut_at_false_alarms, percentiles_ms, reliability, roc
 from floodgate_eval.rows import PrivacyRow, Row, Task, UrgencyRow
 from floodgate_eval.tasks import Answer, Asked, columns_of
 
@@ -50,6 +50,7 @@ def result_of(task: Task, asked: Asked, about: Mapping[str, Any]) -> dict[str, A
         "rows_per_second": round(rate, 1) if (rate := asked.rows_per_second) else None,
         "model": next((usage.model_label for usage in asked.usages), None),
         **about,
+        "thresholds": _thresholds(task, columns),
         "plots": _plots(task, columns),
     }
 
@@ -78,6 +79,21 @@ def _latencies(asked: Asked) -> dict[str, Any]:
         "own_work_cpu": percentiles_ms(asked.own_work.cpu_seconds),
         "search_in_memory": percentiles_ms(asked.own_work.search_seconds),
     }
+
+
+def _thresholds(task: Task, columns: Columns) -> dict[str, Any]:
+    """What to set in the catalogue for a rate of false alarms, by the rows measured."""
+    if task not in {Task.MATCH, Task.INJECTION} or "score" not in columns or np.all(columns["positive"]):
+        return {}
+    cuts = {
+        f"at_{rate:.0%}_false_alarms".replace("%", "pct"): cut_at_false_alarms(
+            columns["score"], columns["positive"], rate
+        )
+        for rate in (0.05, 0.01)
+    }
+    if task is Task.MATCH:
+        return {"belongs": {name: None if cut is None else round(1.0 - cut, _DIGITS) for name, cut in cuts.items()}}
+    return {"misuse": {name: _rounded(cut) for name, cut in cuts.items()}}
 
 
 def _plots(task: Task, columns: Columns) -> dict[str, Any]:

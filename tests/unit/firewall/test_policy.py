@@ -14,7 +14,7 @@ from firewall.domain.policy import decide
 from firewall.domain.signals import Signal
 from firewall.domain.situation import Click, Question, Situation
 from firewall.domain.text_rules import TextState
-from floodgate.catalogue import Automation, CatalogueIndex
+from floodgate.catalogue import Automation, Catalogue, CatalogueIndex
 from floodgate.events import Decision, Misuse, Priority
 
 TAKEOVER = Hit("account_takeover", "someone hacked my account")
@@ -114,6 +114,25 @@ WITH_MODEL = [
     ("handed over before: not automated", {"waiting_for_human": True}, {}, "pass", None, "tickets"),
     ("handed over before: not redirected", {"waiting_for_human": True, "chosen_path": "other"}, {},
      "pass", None, "tickets"),
+    ("hardly belongs to the chosen path, whatever the model's yes", {"chosen_path": "subscription/cancel"},
+     {"belongs_probability": 0.2}, "redirect", None, "tickets"),
+    ("belongs to the chosen path, whatever the model's no", {},
+     {"belongs_to_chosen_path": False, "belongs_probability": 0.8}, "automate", None, "tickets"),
+    ("a category of the chosen path that hardly belongs there", {}, {"belongs_probability": 0.2},
+     "pass", None, "tickets"),
+    ("no category fits surely enough", {}, {"in_scope_probability": 0.2, "belongs_probability": 0.2},
+     "escalate", "low_confidence", "general"),
+    ("misuse that is hardly likely", {}, {"misuse": Misuse.INJECTION, "misuse_probability": 0.3},
+     "automate", None, "tickets"),
+    ("misuse that is likely", {}, {"misuse": Misuse.ABUSE, "misuse_probability": 0.8}, "quarantine", "abuse", "later"),
+    ("misuse without a kind", {}, {"misuse_probability": 0.9}, "quarantine", "injection", "later"),
+    ("urgent by the model beats abuse", {},
+     {"misuse": Misuse.ABUSE, "misuse_probability": 1.0, "urgency": 0.9, "urgency_reasons": ("self_harm",)},
+     "escalate", "urgent", "trust_safety"),
+    ("urgent beats a third redirect", {"chosen_path": "other", "redirect_count": 2, "rule_hits": (TAKEOVER,)}, {},
+     "escalate", "urgent", "trust_safety"),
+    ("a third redirect by a generic path", {"chosen_path": "other", "redirect_count": 2}, {},
+     "escalate", "redirected_twice", "tickets"),
     ("handed over before: still urgent", {"waiting_for_human": True, "rule_hits": (TAKEOVER,)}, {},
      "escalate", "urgent", "trust_safety"),
 ]  # fmt: skip
@@ -214,6 +233,50 @@ def test_a_bypass_is_a_label_of_its_own(index):
 )
 def test_whether_the_text_belongs_to_the_chosen_path(index, known, said, matches):
     assert decide(situation(**known), assessment(**said), index).matches_chosen_path is matches
+
+
+@pytest.mark.parametrize(
+    ("layers", "country", "stated", "matches"),
+    [
+        ({}, None, 0.45, False),
+        ({}, None, 0.5, True),
+        ({"category_thresholds": {"resend_tickets": {"belongs": 0.3}}}, None, 0.45, True),
+        ({"category_thresholds": {"order_status": {"belongs": 0.3}}}, None, 0.45, False),
+        ({"country_thresholds": {"NL": {"belongs": 0.3}}}, "NL", 0.45, True),
+        ({"country_thresholds": {"NL": {"belongs": 0.3}}}, "GB", 0.45, False),
+        (
+            {
+                "country_thresholds": {"NL": {"belongs": 0.3}},
+                "category_thresholds": {"resend_tickets": {"belongs": 0.6}},
+            },
+            "NL", 0.55, False,
+        ),
+    ],
+)  # fmt: skip
+def test_the_chosen_paths_category_and_the_country_say_from_where_on_a_text_belongs(
+    catalogue, layers, country, stated, matches
+):
+    index = CatalogueIndex(Catalogue.model_validate(catalogue.model_dump() | layers))
+    said = assessment(belongs_probability=stated, in_scope_probability=0.9)
+    assert decide(situation(country=country), said, index).matches_chosen_path is matches
+
+
+@pytest.mark.parametrize("misuse", [Misuse.INJECTION, Misuse.ABUSE, Misuse.SPAM])
+def test_what_is_set_aside_gets_a_polite_answer_and_a_person_at_low_priority(index, misuse):
+    ruling = decide(situation(), assessment(misuse=misuse, misuse_probability=0.9), index)
+    assert (ruling.decision, ruling.priority, ruling.template) == (
+        Decision.QUARANTINE,
+        Priority.LOW,
+        "quarantine_polite",
+    )
+
+
+def test_every_explanation_is_one_sentence(index):
+    for _, known, said, *_ in WITH_MODEL:
+        text = decide(situation(**known), assessment(**said), index).explanation
+        assert text.endswith(".")
+        assert ". " not in text
+        assert "\n" not in text
 
 
 @pytest.mark.parametrize("automation", [a for a in Automation if a is not Automation.ON])
