@@ -82,6 +82,10 @@ bench-engine: $(READY) ## The engine beside its peers; QUICK=1, ONLY=…, WORKLO
 		$(if $(WORKLOADS),--workloads "$(WORKLOADS)") $(if $(SCALE),--scale "$(SCALE)") \
 		$(if $(JSON),--json "$(JSON)") $(if $(KAFKA),--kafka "$(KAFKA)")
 
+.PHONY: bench-summarizer
+bench-summarizer: $(READY) ## The summarizer against an endpoint as slow as a model, and under faults; QUICK=1, COUNT=n, JSON=path
+	@$(BIN)/python -m bench.summarizer $(if $(QUICK),--quick) $(if $(COUNT),--count "$(COUNT)") $(if $(JSON),--json "$(JSON)")
+
 format: $(READY) ## Format and fix what can be fixed
 	@$(BIN)/ruff check -q --fix .
 	@$(BIN)/ruff format -q .
