@@ -62,15 +62,20 @@ def _interaction(place: str, row: dict[str, Any]) -> Interaction:
         raise FatalError(f"{place}: is no finished interaction ({error}); see docs/ingest.md") from error
 
 
-def committed(topics: Sequence[str]) -> Iterator[tuple[str, str, Any, int]]:
-    """Every committed record of some topics up to now: topic, key, record, timestamp in ms.
+def committed(topics: Sequence[str], since_ms: int = 0) -> Iterator[tuple[str, str, Any, int]]:
+    """The committed records of some topics up to now: topic, key, record, timestamp in ms.
+
+    Args:
+        topics: With a schema.
+        since_ms: Older records are passed over.
 
     Raises:
         FatalError: Kafka cannot be reached, or a topic is missing.
     """
     serde = AvroSerde(load(RegistrySettings).url)
     for topic, key, value, at_ms in committed_bytes(topics):
-        yield topic, key, serde.decode(topic, value), at_ms
+        if at_ms >= since_ms:
+            yield topic, key, serde.decode(topic, value), at_ms
 
 
 def committed_bytes(topics: Sequence[str]) -> Iterator[tuple[str, str, bytes, int]]:

@@ -27,6 +27,7 @@ from summarizer.domain.extraction import SummarizeInteraction
 SUMMARY_STEP: Final = "summary"
 IDENTIFIER_FEATURE: Final = "interaction_id"
 EVENT_TIME_FEATURE: Final = "event_time"
+SET_VERSION_FEATURE: Final = "feature_set_version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +96,16 @@ def summary_of(
 
 def feature_definitions() -> tuple[Feature, ...]:
     """The features of the group, read off the record so that the two cannot drift apart."""
-    return tuple(
-        Feature(name, _kind(annotation), description) for name, annotation, description in _fields(Summary, "")
+    return (
+        *(Feature(name, _kind(annotation), description) for name, annotation, description in _fields(Summary, "")),
+        Feature(SET_VERSION_FEATURE, "String", "Changes whenever the prompt or the calibration does."),
     )
 
 
 def feature_values(summary: Summary) -> dict[str, str]:
     """The record as Feature Store takes it: every value as text, absent ones left out."""
-    return {name: _text(value) for name, value in _flat(summary, "") if value is not None}
+    values = {name: _text(value) for name, value in _flat(summary, "") if value is not None}
+    return values | {SET_VERSION_FEATURE: summary.versions.prompt}
 
 
 def typed_values(values: Mapping[str, str]) -> dict[str, str | int | float]:
