@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
 from agent.cli import app
+from agent.cli_looks import json_schema
 from agent.domain.model import Say
+from agent.drawing import draw
+from agent.explaining import explain
 from agent.exploring import Explorer
 from agent.fuzzing import Fuzzer
 from agent.scripts import Player, Script, ScriptError, read_script_file, run_scripts
@@ -104,3 +110,36 @@ def test_the_script_files_hold_no_address_but_invented_ones():
     for path in TESTS.glob("*.yaml"):
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         assert "@" not in str(content).replace("@example.org", "")
+
+
+@pytest.mark.parametrize(("tests", "file"), [(False, "schema.json"), (True, "tests/schema.json")])
+def test_the_schema_for_editors_is_that_of_the_language(tests, file):
+    kept = json.loads((CATALOGUE / "workflows" / file).read_text(encoding="utf-8"))
+    assert kept == json_schema(tests=tests), "floodgate workflows schema > catalogue/workflows/schema.json (or --tests)"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_workflow_can_be_drawn_with_all_its_steps(whole_library, name):
+    workflow = whole_library.workflows[name]
+    drawing = ElementTree.fromstring(draw(workflow))
+    texts = {element.text for element in drawing.iter("{http://www.w3.org/2000/svg}text")}
+    assert set(workflow.steps) <= texts
+
+
+async def test_a_conversation_is_explained_step_by_step(chat, shop, make_order):
+    shop.orders[:] = [make_order(amount_cents=64_000)]
+    talk = chat("refund_order")
+    await talk.say("refund please")
+    lines = list(explain(talk.state))
+    assert lines[0].startswith("workflow refund_order@2-")
+    assert any("policy: case 5  because" in line and "data.amount_cents = 64000" in line for line in lines)
+    assert lines[-1] == "a human has the conversation: automation is silent"
+
+
+def test_two_catalogues_are_compared_and_what_matters_is_marked(tmp_path):
+    shutil.copytree(CATALOGUE, tmp_path / "new")
+    file = tmp_path / "new" / "workflows" / "refund_order.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("max_amount_cents: 15000", "max_amount_cents: 25000"))
+    result = CliRunner().invoke(app, ["diff", str(CATALOGUE), str(tmp_path / "new")])
+    assert result.exit_code == 0, result.output
+    assert "! refund_order: step refund changed: max_amount_cents 15000 → 25000" in result.output

@@ -9,7 +9,7 @@ from keyflow import PendingEffect
 
 from agent.domain.calls import CallOutcome
 from agent.domain.ledger import Entry
-from agent.domain.model import Limits
+from agent.domain.limits import Limits
 
 Change = Callable[[PendingEffect], Awaitable[Mapping[str, Any]]]
 

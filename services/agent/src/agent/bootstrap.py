@@ -17,7 +17,7 @@ from floodgate.events.times import now_ms
 from floodgate.knowledge import DegradingRetriever, FakeRetriever, OpenSearchRetriever, Retriever, make_client
 from floodgate.knowledge.opensearch import RetrievalLimits
 from floodgate.service import Service, make_processor
-from floodgate.settings import OpenSearchSettings, PrivacySettings, RegistrySettings, load
+from floodgate.settings import CatalogueSettings, OpenSearchSettings, PrivacySettings, RegistrySettings, load
 from keyflow.errors import FatalError
 
 from agent.acting import Actions, Ledger
@@ -31,6 +31,7 @@ from agent.handlers import SHOP, AgentHandler
 from agent.knowledge import Knowledge
 from agent.ports import SlotReader
 from agent.settings import AgentSettings, BucketSettings, ShopSettings
+from agent.versions import Versions
 from agent.writing import Writer
 
 NAME: Final = "agent"
@@ -80,10 +81,12 @@ def bootstrap(
             knowledge=Knowledge(find(content), library, settings.retrieval_seconds),
             writer=Writer(library, settings.reply_ttl_seconds, version("floodgate-agent"), prompt),
             now_ms=now_ms,
+            earlier=versions.earlier,
         )
 
+    versions = Versions(make_handler, load(CatalogueSettings).store)
     actions = Actions(shop.change, ledger or open_ledger(settings))
-    served = serve(NAME, make_handler, catalogue)
+    served = serve(NAME, versions.of, catalogue)
     live = served.handler
     processor = make_processor(
         NAME,

@@ -10,7 +10,7 @@ from floodgate.catalogue import Catalogue
 from rich.console import Console
 from rich.table import Table
 
-from agent import cli_tests
+from agent import cli_looks, cli_tests
 from agent.backends.declared import CALLS
 from agent.domain.checker import Lines, check_workflow
 from agent.domain.expressions import Expressions
@@ -27,6 +27,10 @@ _errors = Console(stderr=True, soft_wrap=True)
 app.command("test")(cli_tests.play)
 app.command()(cli_tests.propose)
 app.command()(cli_tests.fuzz)
+app.command()(cli_looks.graph)
+app.command()(cli_looks.schema)
+app.command()(cli_looks.explain)
+app.command()(cli_looks.diff)
 
 
 @app.command()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
-from uuid import UUID
 
-from floodgate.events import Citation, Decision, Message, MessageKind, Verdict
+from floodgate.events import Citation, Decision, Message, Verdict
 from floodgate.events.times import from_ms
 from floodgate.telemetry import counter, get_logger
 from keyflow import Effect, EffectResult, FailedRecord, Outcome, Record, Tools
@@ -28,14 +27,22 @@ from agent.domain.exchange import (
     Resolved,
     Stopped,
     Transition,
-    UserTurn,
 )
 from agent.domain.library import Library
 from agent.domain.model import Workflow
-from agent.domain.records import RESOLVED_TAG, STOPPED_TAG, case_of, option_id
+from agent.domain.records import RESOLVED_TAG, STOPPED_TAG, case_of
 from agent.domain.scope import Context
 from agent.domain.state import AgentState, Case, Run
 from agent.domain.walking import TROUBLE
+from agent.following import (
+    after_other_decision,
+    call_result,
+    continues,
+    handed_over,
+    name_of,
+    on_message,
+    user_turn,
+)
 from agent.knowledge import Knowledge
 from agent.ports import ReadingRequest, SlotReader
 from agent.settings import AgentSettings
@@ -67,8 +74,16 @@ _silent = counter("floodgate_agent_silent_total", "Verdicts left alone because a
 _readings = counter("floodgate_agent_readings_total", "Answers that the model was asked to read", ("result",))
 
 
+Earlier = Callable[[str], Awaitable["AgentHandler | None"]]
+"""The handler of an earlier version of the catalogue, while there is one."""
+
+
 class AgentHandler:
-    """Runs workflows: verdicts in, replies, hand-overs and shop effects out."""
+    """Runs workflows: verdicts in, replies, hand-overs and shop effects out.
+
+    Args:
+        earlier: Finds the version that a running conversation started with, on which it finishes.
+    """
 
     def __init__(
         self,
@@ -80,6 +95,7 @@ class AgentHandler:
         knowledge: Knowledge,
         writer: Writer,
         now_ms: Callable[[], int],
+        earlier: Earlier | None = None,
     ) -> None:
         self._library = library
         self._backend = backend
@@ -88,6 +104,7 @@ class AgentHandler:
         self._knowledge = knowledge
         self._writer = writer
         self._now_ms = now_ms
+        self._earlier = earlier
 
     async def handle(self, record: Record, state: AgentState | None, tools: Tools) -> Outcome[AgentState]:
         """Handles a verdict, or follows what happens to the conversation.
@@ -101,7 +118,7 @@ class AgentHandler:
             case Verdict() as verdict if not state.seen(str(verdict.event_id)):
                 return await self._on_verdict(record.key, verdict, state.noted(str(verdict.event_id)), tools)
             case Message() as message if not state.seen(str(message.event_id)):
-                return _on_message(message, state)
+                return on_message(message, state)
             case Verdict() | Message():
                 return Outcome()
         raise PoisonMessageError(f"{record.topic} carries no Verdict or Message")
@@ -117,9 +134,11 @@ class AgentHandler:
         """
         if state is None or state.run is None or state.case is None:
             raise PoisonMessageError("an action came back to a conversation without a running workflow")
-        returned = CallReturned(_call_result(result), result.effect.idempotency_key)
+        returned = CallReturned(call_result(result), result.effect.idempotency_key)
         _actions.labels(action=result.effect.payload["call"], status=str(returned.result.outcome)).inc()
         workflow = self._library.by_reference(state.run.workflow)
+        if workflow is None and (begun_by := await self._begun_by(state.run, state.case)) is not None:
+            return await begun_by.resume(result, key, state, tools)
         if workflow is None:
             run = interpreter.with_action(state.run, result.effect.payload["call"], returned)
             return await self._end(key, state, state.case, run, ending=WORKFLOW_CHANGED, tools=tools)
@@ -131,7 +150,7 @@ class AgentHandler:
 
     async def _on_verdict(self, key: str, verdict: Verdict, state: AgentState, tools: Tools) -> Outcome[AgentState]:
         if verdict.decision is not Decision.AUTOMATE:
-            return Outcome(state=_after_other_decision(verdict, state))
+            return Outcome(state=after_other_decision(verdict, state))
         if state.human_joined or state.handed_over:
             # The firewall automates nothing then; this verdict was on its way before it knew.
             _silent.inc()
@@ -139,24 +158,40 @@ class AgentHandler:
             return Outcome(state=state)
         run, case = self._run_and_case(verdict, state)
         opening = verdict.message.text if run is None else ""
-        if not verdict.message.contact_verified or verdict.message.contact_id != case.contact_id:
-            return await self._end(key, state, case, run, ending=UNVERIFIED, tools=tools, opening=opening)
         workflow = self._workflow_for(verdict, run)
-        if workflow is None:
-            return await self._end(key, state, case, run, ending=WORKFLOW_CHANGED, tools=tools, opening=opening)
-        if not self._library.is_on(workflow.id):
-            return await self._end(key, state, case, run, ending=SWITCHED_OFF, tools=tools, opening=opening)
+        begun_by = await self._begun_by(run, case) if run is not None and workflow is None else None
+        if begun_by is not None and self._library.is_on(name_of(run)):
+            return await begun_by._on_verdict(key, verdict, state, tools)
+        ending = self._obstacle(verdict, case, workflow)
+        if workflow is None or ending is not None:
+            ending = ending or WORKFLOW_CHANGED
+            return await self._end(key, state, case, run, ending=ending, tools=tools, opening=opening)
         state = state.model_copy(update={"case": case})
         turn = self._turn(key, case, workflow, tools, verdict.message.text)
         turn.opening = opening
         if run is None:
             transition = interpreter.begin(turn.context, verdict.message.text)
         else:
-            transition = interpreter.advance(turn.context, run, _user_turn(verdict.message, run))
+            transition = interpreter.advance(turn.context, run, user_turn(verdict.message, run))
         return await self._drive(turn, state, transition, tools)
 
+    def _obstacle(self, verdict: Verdict, case: Case, workflow: Workflow | None) -> Ending | None:
+        """Why a human goes on instead of the workflow."""
+        if not verdict.message.contact_verified or verdict.message.contact_id != case.contact_id:
+            return UNVERIFIED
+        if workflow is not None and not self._library.is_on(workflow.id):
+            return SWITCHED_OFF
+        return None
+
+    async def _begun_by(self, run: Run, case: Case) -> AgentHandler | None:
+        """The handler of the version that the conversation started with."""
+        if self._earlier is None or case.catalogue == self._library.catalogue.version:
+            return None
+        found = await self._earlier(case.catalogue)
+        return found if found is not None and found._library.by_reference(run.workflow) is not None else None
+
     def _run_and_case(self, verdict: Verdict, state: AgentState) -> tuple[Run | None, Case]:
-        run = state.run if _continues(verdict, state.run) else None
+        run = state.run if continues(verdict, state.run) else None
         if run is not None and state.case is not None:
             # The language stays that of the first message: "ok" belongs to every language.
             return run, state.case.model_copy(update={"cause_event_id": str(verdict.event_id)})
@@ -314,7 +349,7 @@ class AgentHandler:
         _runs.labels(workflow=run.workflow.partition("@")[0] if run else "none", ending=ending.need.reason).inc()
         cited = await self._knowledge.bearing_on(case, None, opening, tools.remaining_seconds())
         event = self._writer.ending(key, case, run, ending, now_ms=tools.now_ms(), citations=cited)
-        return Outcome((event,), _handed_over(state))
+        return Outcome((event,), handed_over(state))
 
     def fallback(self, record: Record, state: AgentState | None, reason: str) -> Outcome[AgentState]:
         """What is done when the time is spent or a dependency is out: a human goes on, at once."""
@@ -328,7 +363,7 @@ class AgentHandler:
         run, case = self._run_and_case(verdict, state)
         event = self._writer.ending(record.key, case, run, OUT_OF_TIME, now_ms=self._now_ms())
         noted = state.noted(str(verdict.event_id))
-        return Outcome((event,), _handed_over(noted))
+        return Outcome((event,), handed_over(noted))
 
     def on_poison(self, failed: FailedRecord, record: Record | None, state: AgentState | None) -> Outcome[AgentState]:
         """A record that goes to the dead letters leaves its conversation with a human, not with an operator."""
@@ -341,60 +376,4 @@ class AgentHandler:
         if event is None:
             return Outcome()
         # The workflow ends with it: what the user writes next is the human's, and a letter that comes back is late.
-        return Outcome((event,), _handed_over(state or AgentState()))
-
-
-def _on_message(message: Message, state: AgentState) -> Outcome[AgentState]:
-    match message.kind:
-        case MessageKind.HUMAN_JOINED:
-            changes: dict[str, Any] = {"human_joined": True, "run": None, "case": None}
-        case MessageKind.CLOSED | MessageKind.REOPENED:
-            changes = {"human_joined": False, "handed_over": False, "run": None, "case": None}
-        case _:
-            return Outcome()
-    return Outcome(state=state.noted(str(message.event_id)).model_copy(update=changes))
-
-
-def _handed_over(state: AgentState) -> AgentState:
-    return state.model_copy(update={"run": None, "case": None, "handed_over": True})
-
-
-def _after_other_decision(verdict: Verdict, state: AgentState) -> AgentState:
-    """A human has it now, so the workflow ends; a redirect or a quarantine leaves it waiting for its answer."""
-    if verdict.decision in {Decision.ESCALATE, Decision.PASS}:
-        return state.model_copy(update={"run": None, "case": None})
-    return state
-
-
-def _continues(verdict: Verdict, run: Run | None) -> bool:
-    if run is None or run.awaited is None:
-        return False
-    return verdict.workflow is None or verdict.workflow == run.workflow.partition("@")[0]
-
-
-def _user_turn(message: Message, run: Run) -> UserTurn:
-    if message.clicked_option is None or run.awaited is None:
-        return UserTurn(message.text)
-    asked_by = UUID(run.awaited.asked_by)
-    for value in run.awaited.values:
-        if str(option_id(asked_by, value)) == message.clicked_option:
-            return UserTurn(message.text, option_value=value)
-    # A button of an earlier question: its label may read like an answer to this one.
-    return UserTurn(message.text, stale_option=True)
-
-
-def _call_result(result: EffectResult) -> CallResult:
-    """What became of an action. Without an answer it may have been done, and nobody may say otherwise."""
-    match result.status:
-        case "done":
-            return CallResult(
-                CallOutcome(result.value["outcome"]),
-                dict(result.value.get("value", {})),
-                str(result.value.get("code", "")),
-            )
-        case "refused":
-            return CallResult(CallOutcome.REFUSED, code="not_allowed")
-        case "expired" if not result.maybe_repeated:
-            return CallResult(CallOutcome.FAILED, code="expired")  # it was never tried
-        case _:
-            return CallResult(CallOutcome.UNKNOWN, code=result.status)
+        return Outcome((event,), handed_over(state or AgentState()))

@@ -11,7 +11,7 @@ from floodgate.telemetry import counter, get_logger
 from keyflow.errors import RetryableError
 
 from agent.domain.ledger import Entry, Page, added, page_name, refusal, removed
-from agent.domain.model import Limits
+from agent.domain.limits import Limits
 
 log = get_logger(__name__)
 

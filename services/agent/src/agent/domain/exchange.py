@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.domain.calls import CallResult
-from agent.domain.model import Limits, SlotSpec
+from agent.domain.limits import Limits
+from agent.domain.model import SlotSpec
 from agent.domain.slots import Choice
 from agent.domain.state import Run
 

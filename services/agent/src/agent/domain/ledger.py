@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from agent.domain.model import Limits, Quota
+from agent.domain.limits import Limits, Quota
 
 USER_LIMIT: Final = "user_daily_limit"
 DAY_LIMIT: Final = "daily_cap"

@@ -10,7 +10,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from agent.domain.limits import Limits, WorkflowModel
 
 StepId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$", max_length=96)]
 """With a dot for a step of a part: `<step that uses it>.<its step>`; authors write no dots."""
@@ -44,12 +46,6 @@ REASON_CODES: Final = frozenset(
 
 class WorkflowError(ValueError):
     """A workflow file that cannot be used; the message names the file and the step."""
-
-
-class WorkflowModel(BaseModel):
-    """Immutable; unknown members are refused so that a typing error is found at once."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class SlotType(StrEnum):
@@ -110,7 +106,7 @@ class Say(WorkflowModel):
     """
 
     template: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]*\.)?[a-z][a-z0-9_]*$")]
-    places: dict[Name, Expression | Place] = {}
+    places: dict[Name, Expression | Place] = Field(default={})
 
     def place(self, name: str) -> Place:
         """The place, whichever of the two ways it was written."""
@@ -193,28 +189,6 @@ class ConfirmStep(WorkflowModel):
     agreed: StepId
     declined: StepId
     give_up: StepId
-
-
-class Quota(WorkflowModel):
-    """How much may be done in a day (UTC)."""
-
-    count: Annotated[int, Field(gt=0)]
-    amount_cents: Annotated[int, Field(gt=0)] | None = None
-
-
-class Velocity(WorkflowModel):
-    """A breaker: so many within so long, and no more until it is less."""
-
-    count: Annotated[int, Field(gt=0)]
-    within_minutes: Annotated[int, Field(gt=0, le=1_440)]
-
-
-class Limits(WorkflowModel):
-    """How often an action may happen, whatever its workflow decides. Beyond it, the backend is not asked: refused."""
-
-    per_user_per_day: Quota
-    per_day: Quota
-    velocity: Velocity
 
 
 class Undo(WorkflowModel):
@@ -320,7 +294,7 @@ class Part(WorkflowModel):
     owner: str
     review_by: date
     takes: tuple[Name, ...] = ()
-    slots: dict[Name, SlotSpec] = {}
+    slots: dict[Name, SlotSpec] = Field(default={})
     start: StepId
     steps: dict[StepId, Step] = Field(min_length=1)
 
@@ -340,7 +314,7 @@ class Workflow(WorkflowModel):
         description='Whether a bare "cancel" stops the workflow; false where it may mean the very action.',
     )
     max_turns: Annotated[int, Field(ge=1, le=50)] = 12
-    slots: dict[Name, SlotSpec] = {}
+    slots: dict[Name, SlotSpec] = Field(default={})
     start: StepId
     steps: dict[StepId, Step] = Field(min_length=1)
     parts: dict[Name, Name] = Field(default={}, description="Filled in when parts are put in: step to part.")

@@ -7,7 +7,8 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
-from agent.domain.model import EndStep, Part, PartStep, Workflow, WorkflowError, WorkflowModel
+from agent.domain.limits import WorkflowModel
+from agent.domain.model import EndStep, Part, PartStep, Workflow, WorkflowError
 
 M = TypeVar("M", bound=WorkflowModel)
 _TARGETS: Final = (
