@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 HalfArray = NDArray[np.float16]
 
-# 8,192 rows of 384 halves are 6 MB.
-_ROWS_KEPT: Final = 8_192
+# 16,384 rows of 384 halves are 13 MB.
+_ROWS_KEPT: Final = 16_384
 _HASH_BYTES: Final = 16
 _READING_FAILS: Final = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 _logger: Final = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """What example texts mean, by sentence embeddings, and how much that counts beside their words.
 
-The encoder reads English. In other languages it still knows names, numbers and words they share with English, so
-meaning counts for less there and the surface (words and parts of words) for more.
+The encoder reads English, so a text of another language is read twice: glossed word by word, and as it stands, for
+names and words shared with English. The surface (words and parts of words) counts for more there.
 """
 
 import logging
@@ -12,17 +12,21 @@ from threading import Lock
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from floodgate_nlu.embedding_store import EmbeddingStore, HalfArray
 from floodgate_nlu.encoder import DIMENSIONS, MODEL, EncoderMissingError, SentenceEncoder, cache_folder, load_encoder
+from floodgate_nlu.glosses import gloss
 from floodgate_nlu.hashing import FloatArray
 from floodgate_nlu.language import identify
 
-ENGLISH_SHARE: Final = 0.65
-FOREIGN_SHARE: Final = 0.25
+# How much of the similarity is that of the glosses, and of the texts as they stand; the surface has the rest.
+_ENGLISH: Final = "en"
+_ENGLISH_SHARES: Final = (0.65, 0.0)
+_FOREIGN_SHARES: Final = (0.4, 0.25)
 # A language with fewer examples is centred by all of them.
 _FEWEST_TO_CENTRE: Final = 20
-_TEXTS_KEPT: Final = 8_192
+_TEXTS_KEPT: Final = 16_384
 _logger: Final = logging.getLogger(__name__)
 
 
@@ -87,40 +91,50 @@ class Meanings:
 
     def __init__(self, embeddings: Embeddings, texts: Sequence[str]) -> None:
         self._embeddings = embeddings
-        raw = embeddings.of_examples(texts)
         languages = np.array([identify(text) for text in texts])
+        glosses = [gloss(text, str(code)) for text, code in zip(texts, languages, strict=True)]
+        shares = np.array([_shares(str(code)) for code in languages], dtype=np.float32)
+        self._readings = [
+            _Reading(embeddings.of_examples(read), languages, shares[:, number])
+            for number, read in enumerate((glosses, texts))
+        ]
+        self._surface: FloatArray = np.sqrt(1.0 - shares.sum(axis=1))
+
+    def gram(self, surface: FloatArray) -> FloatArray:
+        """The similarity of the examples with each other, from that of their surfaces."""
+        near = sum(reading.rows @ reading.rows.T for reading in self._readings)
+        return np.asarray(surface * np.outer(self._surface, self._surface) + near, dtype=np.float32)
+
+    def mixed(self, surface: FloatArray, text: str) -> FloatArray:
+        """The similarity of a text with every example, from that of their surfaces."""
+        language = identify(text)
+        shares = _shares(language)
+        similarity = surface * self._surface * np.float32((1.0 - sum(shares)) ** 0.5)
+        for reading, share, read in zip(self._readings, shares, (gloss(text, language), text), strict=True):
+            if share:
+                row = reading.centered(self._embeddings.of([read])[0], language)
+                similarity = similarity + reading.rows @ row * np.float32(share**0.5)
+        return np.asarray(similarity, dtype=np.float32)
+
+
+class _Reading:
+    """The embeddings of all examples read in one way, each weighted by its share."""
+
+    def __init__(self, raw: FloatArray, languages: NDArray[np.str_], shares: FloatArray) -> None:
         self._center: FloatArray = raw.mean(axis=0)
         self._centers: dict[str, FloatArray] = {
             str(code): raw[languages == code].mean(axis=0)
             for code in np.unique(languages)
             if (languages == code).sum() >= _FEWEST_TO_CENTRE
         }
-        self._rows: FloatArray = _unit(raw - np.stack([self._center_of(code) for code in languages]))
-        shares = np.array([_share(code) for code in languages], dtype=np.float32)
-        self._meaning: FloatArray = np.sqrt(shares)
-        self._surface: FloatArray = np.sqrt(1.0 - shares)
+        rows = np.stack([self.centered(row, str(code)) for row, code in zip(raw, languages, strict=True)])
+        self.rows: FloatArray = rows * np.sqrt(shares)[:, None]
 
-    def gram(self, surface: FloatArray) -> FloatArray:
-        """The similarity of the examples with each other, from that of their surfaces."""
-        near = (self._rows @ self._rows.T) * np.outer(self._meaning, self._meaning)
-        return np.asarray(surface * np.outer(self._surface, self._surface) + near, dtype=np.float32)
-
-    def mixed(self, surface: FloatArray, text: str) -> FloatArray:
-        """The similarity of a text with every example, from that of their surfaces."""
-        language = identify(text)
-        share = _share(language)
-        row = _unit(self._embeddings.of([text])[0] - self._center_of(language))
-        near = (self._rows @ row) * self._meaning * np.float32(share**0.5)
-        return np.asarray(surface * self._surface * np.float32((1.0 - share) ** 0.5) + near, dtype=np.float32)
-
-    def _center_of(self, language: str) -> FloatArray:
-        return self._centers.get(language, self._center)
+    def centered(self, row: FloatArray, language: str) -> FloatArray:
+        """An embedding without what is common to its language, of length one."""
+        moved = row - self._centers.get(language, self._center)
+        return np.asarray(moved / max(float(np.linalg.norm(moved)), 1e-9), dtype=np.float32)
 
 
-def _share(language: str) -> float:
-    return ENGLISH_SHARE if language == "en" else FOREIGN_SHARE
-
-
-def _unit(rows: FloatArray) -> FloatArray:
-    norms = np.linalg.norm(rows, axis=-1, keepdims=True)
-    return np.asarray(rows / np.maximum(norms, 1e-9), dtype=np.float32)
+def _shares(language: str) -> tuple[float, float]:
+    return _ENGLISH_SHARES if language == _ENGLISH else _FOREIGN_SHARES

@@ -19,9 +19,9 @@ from floodgate_nlu.hashing import (
     word_features,
 )
 
-WORD_SHARE: Final = 0.3
-CHAR_SHARE: Final = 0.4
-CONCEPT_SHARE: Final = 0.3
+WORD_SHARE: Final = 0.2
+CHAR_SHARE: Final = 0.6
+CONCEPT_SHARE: Final = 0.2
 
 
 class Vectorizer:
