@@ -1,21 +1,59 @@
 """The project's own training sentences for the injection detector."""
 
-from itertools import product
+from collections.abc import Collection, Iterator
+from itertools import cycle, islice, product
+from string import Formatter
+from typing import Any, Final
 
 from floodgate_nlu.resources import load_yaml
 
-_EVERY_NTH = 7
+_EVERY_NTH: Final = 73
+# They are few beside the public messages, and the only ones in most languages.
+_HARMLESS_COPIES: Final = 6
+# Fillings of neighbouring rows differ in every place, and the same each time: strides without a common divisor.
+_STRIDES: Final = (1, 3, 7, 11)
+TEMPLATES: Final = "template"
+GRAMMAR: Final = "grammar"
 
 
-def attacks() -> list[str]:
-    """Attack sentences: the templates filled in (a fixed share of all combinations) and single sentences."""
+def attacks(without: Collection[str] = ()) -> list[str]:
+    """Attack sentences of all families but those named."""
+    return [text for family, texts in attack_families().items() if family not in without for text in texts]
+
+
+def attack_families() -> dict[str, list[str]]:
+    """Attack sentences by family, all languages together."""
     table = load_yaml("attack_templates.yaml")["attacks"]
-    filled: list[str] = list(table["other"]) + [f"{_capital(goal)}." for goal in table["goal"]]
+    families = {TEMPLATES: [*table["other"], *_english_templates(table)], GRAMMAR: list(_grammar())}
+    families[TEMPLATES] += [text for own in _languages().values() for text in _filled_in(own)]
+    for own in load_yaml("attack_families.yaml").values():
+        for family, texts in own.items():
+            families.setdefault(family, []).extend(texts)
+    return families
+
+
+def _english_templates(table: dict[str, list[str]]) -> Iterator[str]:
+    """The templates filled in: a fixed share of all combinations."""
+    yield from (f"{_capital(goal)}." for goal in table["goal"])
     combinations = product(table["templates"], table["goal"], table["what"], table["role"])
-    for number, (template, goal, what, role) in enumerate(combinations):
-        if number % (_EVERY_NTH * 10 + 3) == 0:
-            filled.append(template.format(goal=goal, Goal=_capital(goal), what=what, role=role))
-    return filled + [text for table in _languages().values() for text in _filled_in(table)]
+    for template, goal, what, role in islice(combinations, 0, None, _EVERY_NTH):
+        yield template.format(goal=goal, Goal=_capital(goal), what=what, role=role)
+
+
+def _grammar() -> Iterator[str]:
+    """Orders that have nothing to do with support, from the grammar's templates."""
+    grammar = load_yaml("attack_tasks.yaml")
+    for template in grammar["templates"]:
+        names = [name for _, name, _, _ in Formatter().parse(template["text"]) if name]
+        for number in range(template["times"]):
+            yield _capital(template["text"].format(**_fillings(names, grammar["lists"], number)))
+
+
+def _fillings(names: list[str], lists: dict[str, list[str]], number: int) -> dict[str, str]:
+    return {
+        name: lists[name][number * stride % len(lists[name])]
+        for name, stride in zip(names, cycle(_STRIDES), strict=False)
+    }
 
 
 def _languages() -> dict[str, dict[str, list[str]]]:
@@ -36,8 +74,9 @@ def harmless() -> list[str]:
     """Harmless sentences full of the attacks' words, and the project's ordinary subjects."""
     sentences: list[str] = list(load_yaml("attack_templates.yaml")["harmless"])
     sentences += [text for table in _languages().values() for text in table["harmless"]]
-    sentences += [text for texts in load_yaml("ordinary_messages.yaml").values() for text in texts]
-    return sentences * 3
+    for name in ("ordinary_messages.yaml", "ordinary_orders.yaml"):
+        sentences += [text for texts in load_yaml(name).values() for text in texts]
+    return sentences * _HARMLESS_COPIES
 
 
 def ordinary_by_language() -> dict[str, list[str]]:
@@ -48,5 +87,5 @@ def ordinary_by_language() -> dict[str, list[str]]:
     return table
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _capital(text: Any) -> str:
+    return str(text)[:1].upper() + str(text)[1:]

@@ -65,7 +65,10 @@ class LinearModel:
 
     def scores(self, text: str, embedding: FloatArray | None = None) -> FloatArray:
         """The raw score per class."""
-        vector = features(text, None if embedding is None else _centered(embedding, self.center))
+        return self.scores_of(features(text, None if embedding is None else _centered(embedding, self.center)))
+
+    def scores_of(self, vector: SparseVector) -> FloatArray:
+        """The raw score per class of a text that is features already."""
         raw = self.weights[vector.indices].astype(np.float32).T @ vector.values
         return np.asarray(raw * self.scales + self.bias, dtype=np.float32)
 
@@ -109,15 +112,43 @@ def train_linear(
     rate: float = 1.0,
     embeddings: FloatArray | None = None,
 ) -> LinearModel:
-    """Multinomial logistic regression by AdaGrad; deterministic for the same input."""
+    """Train on texts, or on texts with their embeddings."""
     center = _NO_CENTER if embeddings is None else np.asarray(embeddings.mean(axis=0), dtype=np.float32)
     embeddings = None if embeddings is None else _centered(embeddings, center)
     rows = [features(text, None if embeddings is None else embeddings[n]) for n, text in enumerate(texts)]
     width = FEATURES if embeddings is None else FEATURES + embeddings.shape[1]
+    return train_rows(
+        rows,
+        labels,
+        classes,
+        width,
+        origin=origin,
+        epochs=epochs,
+        decay=decay,
+        example_weights=example_weights,
+        rate=rate,
+        center=center,
+    )
+
+
+def train_rows(
+    rows: Sequence[SparseVector],
+    labels: Sequence[int],
+    classes: Sequence[str],
+    width: int,
+    *,
+    origin: str,
+    epochs: int = 6,
+    decay: float = 2e-6,
+    example_weights: Sequence[float] | None = None,
+    rate: float = 1.0,
+    center: FloatArray = _NO_CENTER,
+) -> LinearModel:
+    """Multinomial logistic regression by AdaGrad; deterministic for the same input."""
     weights = np.zeros((width, len(classes)), dtype=np.float32)
     squares = np.full((width, len(classes)), 1e-2, dtype=np.float32)
     bias = np.zeros(len(classes), dtype=np.float32)
-    importance = example_weights or [1.0] * len(texts)
+    importance = example_weights or [1.0] * len(rows)
     shuffler = np.random.default_rng(20261122)
     for _ in range(epochs):
         for row in shuffler.permutation(len(rows)):

@@ -12,7 +12,7 @@ from floodgate_nlu.patterns import PhraseMatcher
 from floodgate_nlu.resources import load_yaml, phrases
 from floodgate_nlu.text import sentences, strip_hidden, tokens
 
-INJECTION_THRESHOLD: Final = 0.6
+INJECTION_THRESHOLD: Final = 0.45
 _INJECTION: Final = frozenset({"strong", "likely", "weak", "own"})
 _STRONG: Final = 0.9
 # What a phrase adds to the learned score, and the least learned score that it adds to.

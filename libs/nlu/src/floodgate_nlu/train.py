@@ -18,13 +18,15 @@ from floodgate_nlu.language import ARTEFACT as LANGUAGES
 from floodgate_nlu.language import SERVED
 from floodgate_nlu.linear import LinearModel, train_linear
 from floodgate_nlu.train_injection import SentenceTable, train_detector
+from floodgate_nlu.train_urgency import train_urgency
+from floodgate_nlu.urgency_model import ARTEFACT as URGENCY
 from floodgate_nlu.word_vectors import ARTEFACT as VECTORS
 from floodgate_nlu.word_vectors import train_word_vectors
 
 VECTOR_ORIGIN: Final = "python -m floodgate_nlu.train; CLINC150 (CC BY 3.0); MultiDoGO (CDLA-Permissive-1.0)"
 LANGUAGE_ORIGIN: Final = "python -m floodgate_nlu.train; Floodgate's own catalogue and sentences (MIT)"
 _VECTOR_SIZE: Final = 96
-_ARTEFACTS: Final = ("vectors", "language", "injection")
+_ARTEFACTS: Final = ("vectors", "language", "injection", "urgency")
 
 
 def train_language(catalogue: Path = CATALOGUE) -> LinearModel:
@@ -59,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, model in ((ARTEFACT, detector.surface), (MEANING_ARTEFACT, detector.meaning)):
             if model is not None:
                 _write(options.out / name, model.to_bytes())
+    if "urgency" in wanted:
+        _write(options.out / URGENCY, train_urgency(corpora).to_bytes())
     return 0
 
 

@@ -29,8 +29,8 @@ ORDINARY_SOURCES: Final = ("banking77", "clinc150", "multidogo")
 ATTACK_SOURCES: Final = ("bipia",)
 Embed = Callable[[Sequence[str]], FloatArray]
 _CLASSES: Final = ("ordinary", "attack")
-_ATTACK_WEIGHT: Final = 5.0
-_ATTACK_WEIGHT_BY_MEANING: Final = 10.0
+_ATTACK_WEIGHT: Final = 2.0
+_ATTACK_WEIGHT_BY_MEANING: Final = 4.0
 _ORDINARY_EVERY: Final = 3
 _BENIGN_COPIES: Final = 3
 _HARMLESS_COPIES: Final = 4
@@ -85,7 +85,7 @@ def train_detector(corpora: Path, embed: Embed, sources: Sources | None = None) 
 
 def _ordinary(corpora: Path, used: Sources) -> list[str]:
     texts = (
-        ordinary_messages(corpora, used.ordinary)[::_ORDINARY_EVERY]
+        ordinary_messages(corpora, used.ordinary, to_support=True)[::_ORDINARY_EVERY]
         + harmless()
         + catalogue_examples() * _CATALOGUE_COPIES
     )

@@ -1,4 +1,7 @@
-"""How urgent a message is and why: rules in ten languages, softened by words that say there is no hurry."""
+"""How urgent a message is and why: rules in ten languages and a learned estimate of what no rule foresees.
+
+Words that say that there is no hurry soften both.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +15,7 @@ from floodgate_nlu.language import plausible
 from floodgate_nlu.patterns import PhraseMatcher
 from floodgate_nlu.resources import load_yaml, phrases
 from floodgate_nlu.text import sentences, tokens
+from floodgate_nlu.urgency_model import probabilities
 
 _ANY_LANGUAGE: Final = "*"
 _CALM: Final = "calm"
@@ -20,6 +24,13 @@ _PRESSING: Final = "pressing"
 _ALWAYS_URGENT: Final = frozenset({"self_harm"})
 _COMPANY_BONUS: Final = 0.05
 _SHOUTING_BONUS: Final = 0.1
+# The learned probability that counts as urgent, and the score that says so.
+_LIKELY: Final = 0.4
+_URGENT_SCORE: Final = 0.7
+# A rule's words stand in titles and in everyday questions too: where the learned estimate is below this, they do not
+# count as urgent.
+_CREDIBLE: Final = 0.25
+_DOUBTED: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +65,31 @@ class UrgencyRules:
 
     def assess(self, text: str) -> Urgency:
         """Score one text."""
+        found = self._rules_in(text)
+        calm = found.pop(_CALM, None) is not None
+        pressing = found.pop(_PRESSING, None) is not None
+        learned = probabilities(text)
+        likely = max((value for value, _ in learned.values()), default=0.0)
+        credible = likely >= _CREDIBLE or not learned
+        found |= {kind: words for kind, (value, words) in learned.items() if value >= _LIKELY and kind not in found}
+        reasons = sorted(found, key=lambda rule: (-self._weight(rule), rule))
+        score = self._score(reasons, pressing) + (_SHOUTING_BONUS if _shouts(text) else 0.0)
+        if calm and not _ALWAYS_URGENT.intersection(reasons):
+            return Urgency(min(score * self._calm_factor, 1.0), (), ())
+        if not credible:
+            return Urgency(min(score, _DOUBTED), (), ())
+        if likely >= _LIKELY or reasons:
+            return Urgency(min(score, 1.0), tuple(reasons), tuple(found[rule] for rule in reasons))
+        return Urgency(max(min(score, _DOUBTED), _URGENT_SCORE * likely / _LIKELY), (), ())
+
+    def _rules_in(self, text: str) -> dict[str, str]:
+        """The rules that hold, each with the first sentence that says so."""
         found: dict[str, str] = {}
         languages = plausible(text) | {_ANY_LANGUAGE}
         for sentence in sentences(text):
             for rule in self._holding(sentence, languages):
                 found.setdefault(rule, sentence)
-        calm = found.pop(_CALM, None) is not None
-        pressing = found.pop(_PRESSING, None) is not None
-        reasons = sorted(found, key=lambda rule: (-self._weight(rule), rule))
-        score = self._score(reasons, pressing) + (_SHOUTING_BONUS if _shouts(text) else 0.0)
-        if calm and not _ALWAYS_URGENT.intersection(reasons):
-            return Urgency(round(min(score * self._calm_factor, 1.0), 4), (), ())
-        return Urgency(round(min(score, 1.0), 4), tuple(reasons), tuple(found[rule] for rule in reasons))
+        return found
 
     def _holding(self, sentence: str, languages: Collection[str]) -> list[str]:
         """The rules that a sentence meets by more than the names it calls somebody."""
