@@ -19,6 +19,8 @@ from floodgate_nlu.text import tokens
 
 ARTEFACT: Final = "injection.npz"
 MEANING_ARTEFACT: Final = "injection_meaning.npz"
+# Where the verdict is drawn; the catalogue's threshold of misuse is the same.
+INJECTION_THRESHOLD: Final = 0.6
 # In fewer words an embedding says nothing that phrases do not.
 FEWEST_WORDS: Final = 4
 # What the words alone find harmless is not embedded: four sentences of ordinary messages in five, and one attack in

@@ -15,21 +15,17 @@ from typing import Final
 
 import numpy as np
 
-from floodgate_nlu.corpora import benign_hard, ordinary_messages, public_attacks, read_jsonl
-from floodgate_nlu.injection import Detector
+from floodgate_nlu.corpora import read_jsonl
 from floodgate_nlu.intents import IntentModel
 from floodgate_nlu.language import identify
 from floodgate_nlu.measure_catalogue import measure_categories, measure_latency, measure_urgency
-from floodgate_nlu.misuse import INJECTION_THRESHOLD, combined_score
+from floodgate_nlu.measure_misuse import measure_families, measure_injection
 from floodgate_nlu.sentiment import sentiment_of
-from floodgate_nlu.text import sentences
-from floodgate_nlu.train_injection import ORDINARY_SOURCES, SentenceTable, Sources, train_detector
 
 Figures = dict[str, float]
 _SEED: Final = 7
 _DRAWS: Final = (7, 8, 9)
 _OUT_OF_SCOPE: Final = "oos"
-_SAMPLE: Final = 3000
 _FALSE_ALARMS: Final = (0.05, 0.01)
 
 
@@ -139,44 +135,6 @@ def _match_score(model: IntentModel, pair: Mapping[str, str]) -> float:
     return prediction.probabilities.get(pair["chosen_category"], 0.0) * prediction.in_scope
 
 
-def measure_injection(corpora: Path) -> Figures:
-    """Attacks and ordinary messages of sources that the detector was not trained on, one left out at a time.
-
-    The brand left out is MultiDoGO's four (with deepset) or Banking77 (with BIPIA). Of the benign texts full of
-    trigger words every other row is trained on and the rest measured; once more with all of them left out.
-    """
-    embed = SentenceTable()
-    benign = benign_hard(corpora)
-    figures: Figures = {}
-    for attack, trained, brand in (("deepset", ("bipia",), "multidogo"), ("bipia", (), "banking77")):
-        ordinary = [source for source in ORDINARY_SOURCES if source != brand]
-        detector = train_detector(corpora, embed, Sources(ordinary, trained, benign_every=2))
-        messages = ordinary_messages(corpora, (brand,))[::4][:_SAMPLE]
-        carriers = [text for text in messages if len(text.split()) > 6]
-        alone = public_attacks(corpora, (attack,))
-        hidden = [_spliced(carriers[n % len(carriers)], text, n) for n, text in enumerate(alone)]
-        figures[f"recall_{attack}"] = _flagged(detector, alone)
-        figures[f"recall_{attack}_hidden_in_message"] = _flagged(detector, hidden)
-        figures[f"false_positive_rate_{brand}"] = _flagged(detector, messages)
-        figures[f"false_positive_rate_benign_hard_without_{attack}"] = _flagged(detector, benign[1::2])
-        figures[f"n_{attack}"] = len(alone)
-        figures[f"n_{brand}"] = len(messages)
-    unseen = train_detector(corpora, embed, Sources(("banking77", "clinc150"), ("bipia",), benign_every=0))
-    figures["false_positive_rate_benign_hard_all_unseen"] = _flagged(unseen, benign)
-    figures["n_benign_hard"] = len(benign)
-    return figures
-
-
-def _spliced(carrier: str, attack: str, number: int) -> str:
-    carrier = carrier.rstrip(".") + "."
-    return (f"{carrier} {attack}", f"{attack} {carrier}", f"{carrier} {attack} {carrier}")[number % 3]
-
-
-def _flagged(detector: Detector, texts: Sequence[str]) -> float:
-    scores = [combined_score(text, detector.probabilities(sentences(text)))[0] for text in texts]
-    return float(np.mean([score >= INJECTION_THRESHOLD for score in scores]))
-
-
 def measure_sentiment(corpora: Path) -> Figures:
     """Macro-F1 of the lexicon on tweets; nothing was trained on them."""
     figures: Figures = {}
@@ -217,6 +175,7 @@ TASKS: Final[Mapping[str, Callable[[Path], Figures]]] = {
     "clinc150": measure_clinc,
     "match": measure_match,
     "injection": measure_injection,
+    "injection_families": measure_families,
     "sentiment": measure_sentiment,
     "language": measure_language,
     "category_by_language": measure_categories,

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from floodgate_nlu.injection import sentence_scores
+from floodgate_nlu.injection import INJECTION_THRESHOLD, sentence_scores
 from floodgate_nlu.language import likely_languages
+from floodgate_nlu.obfuscation import disguised, encoded
 from floodgate_nlu.patterns import PhraseMatcher
 from floodgate_nlu.resources import load_yaml, phrases
 from floodgate_nlu.text import sentences, strip_hidden, tokens
 
-INJECTION_THRESHOLD: Final = 0.45
 _INJECTION: Final = frozenset({"strong", "likely", "weak", "own"})
 _STRONG: Final = 0.9
 # What a phrase adds to the learned score, and the least learned score that it adds to.
 _LIKELY: Final = 0.5
-_LIKELY_FROM: Final = 0.32
+_LIKELY_FROM: Final = 0.4
 _WEAK: Final = 0.03
-_WEAK_FROM: Final = 0.4
+_WEAK_FROM: Final = 0.5
 # In fewer words the learned score is chance; phrases still count.
 _FEWEST_WORDS: Final = 5
 _FEW_WORDS_CAP: Final = 0.3
@@ -65,7 +65,11 @@ def _kinds_in(sentence: str, languages: Collection[str]) -> list[str]:
 
 def injection_score(text: str) -> tuple[float, str]:
     """How likely the text speaks to the model, from 0 to 1, and the sentence that says so."""
-    return combined_score(text, sentence_scores(sentences(text)))
+    found = combined_score(text, sentence_scores(sentences(text)))
+    for plain in disguised(text):
+        score, _ = combined_score(plain, sentence_scores(sentences(plain)))
+        found = max(found, (score, text))
+    return max(found, (_HIDDEN_TEXT, text)) if encoded(text) else found
 
 
 def combined_score(text: str, learned: Sequence[float]) -> tuple[float, str]:

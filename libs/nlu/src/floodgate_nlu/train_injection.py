@@ -1,11 +1,12 @@
 """Trains the injection detector: the project's own attacks, public ones, and ordinary messages.
 
-A public attack often begins harmlessly, and which of its sentences attacks is not marked: a first model tells, and
-the second learns from those sentences alone.
+A public attack often begins harmlessly, which of its sentences attacks is not marked, and some are plain questions that
+a customer may ask: a first model, which knows the project's own attacks, chooses the sentences that the second learns.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,18 +16,16 @@ from floodgate_nlu.attack_templates import attacks, harmless
 from floodgate_nlu.corpora import benign_hard, catalogue_examples, ordinary_messages, public_attacks
 from floodgate_nlu.encoder import load_encoder
 from floodgate_nlu.hashing import FloatArray
-from floodgate_nlu.injection import FEWEST_WORDS, Detector, attack_probability
+from floodgate_nlu.injection import FEWEST_WORDS, INJECTION_THRESHOLD, Detector, attack_probability
 from floodgate_nlu.linear import LinearModel, train_linear
 from floodgate_nlu.text import sentences, tokens
 
 ORIGIN: Final = (
-    "python -m floodgate_nlu.train; BIPIA (MIT); InjecGuard (MIT; WildGuardMix rows ODC-BY); CLINC150 (CC BY 3.0); "
-    "Banking77 (CC BY 4.0); MultiDoGO (CDLA-Permissive-1.0); Floodgate's own templates and catalogue (MIT)"
+    "python -m floodgate_nlu.train; BIPIA (MIT); deepset prompt-injections (Apache-2.0); InjecGuard (MIT; WildGuardMix "
+    "rows ODC-BY); CLINC150 (CC BY 3.0); Banking77 (CC BY 4.0); MultiDoGO (CDLA-Permissive-1.0); Floodgate's own templates and catalogue (MIT)"
 )
 ORDINARY_SOURCES: Final = ("banking77", "clinc150", "multidogo")
-# deepset is measured on and not trained on: it holds plain questions too, and who learns them takes customers
-# for attackers.
-ATTACK_SOURCES: Final = ("bipia",)
+ATTACK_SOURCES: Final = ("bipia", "deepset")
 Embed = Callable[[Sequence[str]], FloatArray]
 _CLASSES: Final = ("ordinary", "attack")
 _ATTACK_WEIGHT: Final = 2.0
@@ -35,7 +34,10 @@ _ORDINARY_EVERY: Final = 3
 _BENIGN_COPIES: Final = 3
 _HARMLESS_COPIES: Final = 4
 _CATALOGUE_COPIES: Final = 2
-_SURELY: Final = 0.5
+_LIKELY: Final = 0.15
+# At this probability fewer than 1 % of a brand's messages left out of the training were taken for attacks, and 5 % of
+# benign texts full of trigger words. It is moved to where the verdict is drawn.
+_OPERATING_POINT: Final = 0.38
 # Every n-th own attack follows an ordinary message without a full stop between them.
 _SPLICED_EVERY: Final = 5
 _BATCH: Final = 512
@@ -47,11 +49,13 @@ class Sources:
 
     Attributes:
         benign_every: Every n-th of the benign texts full of trigger words; 0 leaves them out.
+        without_families: Families of the project's own attacks to leave out.
     """
 
     ordinary: Sequence[str] = ORDINARY_SOURCES
     attacks: Sequence[str] = ATTACK_SOURCES
     benign_every: int = 1
+    without_families: Sequence[str] = ()
 
 
 class SentenceTable:
@@ -74,13 +78,26 @@ def train_detector(corpora: Path, embed: Embed, sources: Sources | None = None) 
     """Train both models on the same sentences."""
     used = sources or Sources()
     ordinary = [part for text in _ordinary(corpora, used) for part in _parts(text)]
-    own = [part for text in attacks() for part in _parts(text)]
+    own = [part for text in attacks(used.without_families) for part in _parts(text)]
     carriers = [text.rstrip(".!?") for text in ordinary if len(tokens(text)) > FEWEST_WORDS]
     own += [f"{carriers[n % len(carriers)]} {text}" for n, text in enumerate(own[::_SPLICED_EVERY])]
     public = [parts for text in public_attacks(corpora, used.attacks) if (parts := _parts(text))]
-    first = _train([*own, *(part for parts in public for part in parts)], ordinary, embed)
+    first = _train(own, ordinary, embed)
     chosen = [part for parts in public for part in _attacking(first, parts, embed)]
-    return Detector(_train([*own, *chosen], ordinary, None), _train([*own, *chosen], ordinary, embed))
+    surface, meaning = (_train([*own, *chosen], ordinary, rows) for rows in (None, embed))
+    return Detector(
+        moved(surface, _OPERATING_POINT, INJECTION_THRESHOLD), moved(meaning, _OPERATING_POINT, INJECTION_THRESHOLD)
+    )
+
+
+def moved(model: LinearModel, start: float, end: float) -> LinearModel:
+    """The model with its probabilities moved so that one value becomes another."""
+    shift = _log_odds(end) - _log_odds(start)
+    return replace(model, bias=model.bias + np.array([0.0, shift], dtype=np.float32))
+
+
+def _log_odds(probability: float) -> float:
+    return math.log(probability / (1.0 - probability))
 
 
 def _ordinary(corpora: Path, used: Sources) -> list[str]:
@@ -100,7 +117,7 @@ def _parts(text: str) -> list[str]:
 
 def _attacking(model: LinearModel, parts: Sequence[str], embed: Embed) -> list[str]:
     scores = [attack_probability(model, part, row) for part, row in zip(parts, embed(parts), strict=True)]
-    return [part for part, score in zip(parts, scores, strict=True) if score >= min(_SURELY, max(scores))]
+    return [part for part, score in zip(parts, scores, strict=True) if score >= _LIKELY]
 
 
 def _train(attacking: Sequence[str], ordinary: Sequence[str], embed: Embed | None) -> LinearModel:

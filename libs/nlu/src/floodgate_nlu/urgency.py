@@ -29,7 +29,7 @@ _LIKELY: Final = 0.4
 _URGENT_SCORE: Final = 0.7
 # A rule's words stand in titles and in everyday questions too: where the learned estimate is below this, they do not
 # count as urgent.
-_CREDIBLE: Final = 0.25
+_CREDIBLE: Final = 0.15
 _DOUBTED: Final = 0.5
 
 
@@ -68,7 +68,7 @@ class UrgencyRules:
         found = self._rules_in(text)
         calm = found.pop(_CALM, None) is not None
         pressing = found.pop(_PRESSING, None) is not None
-        learned = probabilities(text)
+        learned = probabilities(text if found else self._without_insults(text))
         likely = max((value for value, _ in learned.values()), default=0.0)
         credible = likely >= _CREDIBLE or not learned
         found |= {kind: words for kind, (value, words) in learned.items() if value >= _LIKELY and kind not in found}
@@ -90,6 +90,15 @@ class UrgencyRules:
             for rule in self._holding(sentence, languages):
                 found.setdefault(rule, sentence)
         return found
+
+    def _without_insults(self, text: str) -> str:
+        """The text without the names it calls somebody: "crooks" is no report of a crime."""
+        words = tokens(text)
+        called = [m for m in self._matcher.find(words) if m.label[1] == _INSULT]
+        if not called:
+            return text
+        inside = {place for match in called for place in range(match.start, match.end)}
+        return " ".join(word for place, word in enumerate(words) if place not in inside)
 
     def _holding(self, sentence: str, languages: Collection[str]) -> list[str]:
         """The rules that a sentence meets by more than the names it calls somebody."""

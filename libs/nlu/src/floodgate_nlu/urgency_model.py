@@ -61,9 +61,7 @@ def features(text: str) -> SparseVector:
     words = feature_words(text)
     surface = joined(normalised(counted(word_features(words))), normalised(counted(char_features(words))))
     folded = SparseVector((surface.indices & (FEATURES - 1)) + FEATURES, surface.values)
-    return joined(
-        meaning.scaled(math.sqrt(_CONCEPT_SHARE)), folded.scaled(math.sqrt((1.0 - _CONCEPT_SHARE) / 2.0))
-    )
+    return joined(meaning.scaled(math.sqrt(_CONCEPT_SHARE)), folded.scaled(math.sqrt((1.0 - _CONCEPT_SHARE) / 2.0)))
 
 
 @cache
