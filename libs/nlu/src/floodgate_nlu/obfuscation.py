@@ -15,7 +15,7 @@ from floodgate_nlu.text import tokens
 
 _BASE64: Final = re.compile(r"(?<![\w+/])[A-Za-z0-9+/]{24,}={0,2}(?![\w+/])")
 _HEX: Final = re.compile(r"(?<!\w)(?:0x)?((?:[0-9a-fA-F]{2}[ :]?){12,})(?!\w)")
-_SPACED: Final = re.compile(r"(?:(?<!\w)\w[ .\-_*]){8,}\w(?!\w)")
+_SPACED: Final = re.compile(r"(?<!\w)[^\W\d_](?:[ .\-_*]{1,4}[^\W\d_](?!\w)){8,}")
 _LEET_WORD: Final = re.compile(r"(?<!\w)(?=\w*[a-zA-Z])(?=\w*[013457@$])[\w@$]{4,}(?!\w)")
 _LEET: Final = str.maketrans("013457@$", "oieastas")
 # Greek and Cyrillic letters that look like Latin ones.
@@ -26,7 +26,7 @@ _LOOK_ALIKES: Final = str.maketrans(
 )
 _MIXED_WORD: Final = re.compile(r"(?=\w*[A-Za-z])\w*[\u0370-\u03ff\u0400-\u052f]\w*")
 _GAPS_IN_HEX: Final = re.compile(r"[ :]")
-_GAP_AFTER_LETTER: Final = re.compile(r"(\w)[ .\-_*]")
+_GAP_AFTER_LETTER: Final = re.compile(r"(\w)[ .\-_*](?=\w|[ .\-_*])")
 _FEWEST_WORDS: Final = 6
 _FEWEST_DECODED_WORDS: Final = 2
 _KNOWN_SHARE: Final = 0.25

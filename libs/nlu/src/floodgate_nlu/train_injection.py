@@ -21,8 +21,9 @@ from floodgate_nlu.linear import LinearModel, train_linear
 from floodgate_nlu.text import sentences, tokens
 
 ORIGIN: Final = (
-    "python -m floodgate_nlu.train; BIPIA (MIT); deepset prompt-injections (Apache-2.0); InjecGuard (MIT; WildGuardMix "
-    "rows ODC-BY); CLINC150 (CC BY 3.0); Banking77 (CC BY 4.0); MultiDoGO (CDLA-Permissive-1.0); Floodgate's own templates and catalogue (MIT)"
+    "python -m floodgate_nlu.train; BIPIA (MIT); deepset prompt-injections (Apache-2.0); "
+    "InjecGuard (MIT; WildGuardMix rows ODC-BY); CLINC150 (CC BY 3.0); Banking77 (CC BY 4.0); "
+    "MultiDoGO (CDLA-Permissive-1.0); Floodgate's own templates and catalogue (MIT)"
 )
 ORDINARY_SOURCES: Final = ("banking77", "clinc150", "multidogo")
 ATTACK_SOURCES: Final = ("bipia", "deepset")
@@ -37,7 +38,7 @@ _CATALOGUE_COPIES: Final = 2
 _LIKELY: Final = 0.15
 # At this probability fewer than 1 % of a brand's messages left out of the training were taken for attacks, and 5 % of
 # benign texts full of trigger words. It is moved to where the verdict is drawn.
-_OPERATING_POINT: Final = 0.38
+_OPERATING_POINT: Final = 0.56
 # Every n-th own attack follows an ordinary message without a full stop between them.
 _SPLICED_EVERY: Final = 5
 _BATCH: Final = 512
