@@ -189,6 +189,15 @@ async def test_a_message_whose_verdict_was_not_recorded_is_told_and_not_compared
     assert (compared.pairs, compared.unrecorded) == ((), 1)
 
 
+async def test_what_was_decided_while_the_model_was_out_is_not_compared_with(live: Version) -> None:
+    history = await recorded([message("my tickets")], live)
+    [[verdict]] = history.made.values()
+    history.made = {verdict.causation_id: [verdict.model_copy(update={"screened": False})]}  # type: ignore[attr-defined]
+    sides = Sides(SUBJECT, SUBJECT.processor(live, SayingModel()))
+    compared = await compare_conversation(history.conversations[0], history, sides)
+    assert (compared.pairs, compared.unrecorded) == ((), 1)
+
+
 async def test_an_interrupted_run_keeps_the_conversations_that_are_done() -> None:
     begun = asyncio.Event()
 

@@ -88,7 +88,7 @@ class FirewallSubject(Subject):
             category=verdict.category,
             language=verdict.language,
             usage=verdict.usage,
-            failed=failed,
+            failed=failed or ("" if verdict.screened else "unscreened"),
         )
 
     def about(self, entry: Entry) -> About:

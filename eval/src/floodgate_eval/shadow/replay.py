@@ -60,7 +60,8 @@ class Compared:
     """One conversation.
 
     Attributes:
-        unrecorded: Records in the window without a recorded decision (dead letters, or not decided yet).
+        unrecorded: Records in the window without a recorded decision of a model: dead letters, not decided yet, or
+            decided by local rules while the model was out.
     """
 
     pairs: tuple[Pair, ...]
@@ -81,6 +82,9 @@ async def compare_conversation(conversation: Conversation, history: History, sid
     unrecorded, moved = 0, False
     for entry, after in candidate.values():
         recorded = subject.taken(entry, history.made.get(event_id(entry), ()))
+        if recorded is not None and recorded.failed:
+            # What was decided while the model was out is no version's decision.
+            recorded = None
         unrecorded += recorded is None
         before = recorded if live is None else live.get(event_id(entry), (entry, None))[1]
         if before is not None:

@@ -66,7 +66,7 @@ def headlines(found: Mapping[str, Any]) -> list[str]:
         failed = found["failed"]
         lines.append(f"no valid answer of the model: {failed['before']:.0f} before, {failed['after']:.0f} after")
     if found["unrecorded"]:
-        lines.append(f"{found['unrecorded']} records have no recorded decision")
+        lines.append(f"{found['unrecorded']} records have no recorded decision of a model")
     if found["unreadable"]:
         lines.append(f"{found['unreadable']} records could not be read: see `floodgate dlq list`")
     if found["stopped"]:
