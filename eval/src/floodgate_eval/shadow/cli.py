@@ -124,8 +124,8 @@ def _command(name: str) -> Callable[..., None]:
         quiet: Quiet = False,
     ) -> None:
         calm_logs(local=True)
-        conditions = [parse_condition(text) for text in fail_if or ()]
         subject = make()
+        conditions = [parse_condition(text, subject.first) for text in fail_if or ()]
         live = live_version(own_catalogue_dir())
         tried = candidate(live, Changes(catalogue, tuple(settings or ()), model, prompt, _folder(prompts)))
         comparison = Comparison(

@@ -29,7 +29,9 @@ class SummarizerSubject(Subject):
     name: ClassVar[str] = "summarizer"
     inputs: ClassVar[tuple[str, ...]] = ("support.interactions",)
     outputs: ClassVar[tuple[str, ...]] = ("support.summaries",)
-    first: ClassVar[tuple[str, ...]] = ("failed", "negative", "escalated", "resolved", "repaired")
+    first: ClassVar[tuple[str, ...]] = (
+        "failed", "negative", "escalated", "resolved", "pending", "positive", "neutral", "repaired",
+    )  # fmt: skip
 
     def processor(self, version: Version, model: ModelClient) -> Processor[Any]:
         with in_place_of(PROMPTS, PROMPT, version.prompt):

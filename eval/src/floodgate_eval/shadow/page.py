@@ -6,9 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from floodgate_eval.shadow.view import headlines, times
+
+_NOTHING: Final = "·"
+
+
+class Changed(int):
+    """A count of what would not be as it was."""
 
 
 def write_page(path: Path, found: Mapping[str, Any], failing: Sequence[str] = ()) -> None:
@@ -24,7 +30,8 @@ def render(found: Mapping[str, Any], failing: Sequence[str] = ()) -> str:
     said = "".join(f"<p>{escape(line)}</p>" for line in headlines(found))
     failed = "".join(f'<p class="fail">fails: {escape(condition)}</p>' for condition in failing)
     groups = "".join(
-        _card(name.replace("_", " "), _groups(found[name])) for name in ("by_category", "by_language", "by_country")
+        _card(name.replace("_", " ").capitalize(), _groups(found[name]))
+        for name in ("by_category", "by_language", "by_country")
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -42,13 +49,17 @@ def _card(title: str, inside: str) -> str:
 
 
 def _marks(marks: Mapping[str, Mapping[str, int]]) -> str:
-    columns = ("before", "after", "lost", "gained")
-    return _table(("", *columns), ((name, *(of[column] for column in columns)) for name, of in marks.items()))
+    rows = ((name, of["before"], of["after"], Changed(of["lost"]), Changed(of["gained"])) for name, of in marks.items())
+    return _table(("", "before", "after", "lost", "gained"), rows)
 
 
 def _matrix(matrix: Mapping[str, Mapping[str, int]]) -> str:
     labels = list(dict.fromkeys(label for row in matrix.values() for label in row))
-    return _table(("", *labels), ((before, *(row[label] or "·" for label in labels)) for before, row in matrix.items()))
+    return _table(("", *labels), ((before, *_counts(before, row)) for before, row in matrix.items()))
+
+
+def _counts(before: str, row: Mapping[str, int]) -> Iterable[object]:
+    return ((count if label == before else Changed(count)) if count else _NOTHING for label, count in row.items())
 
 
 def _groups(groups: Mapping[str, Mapping[str, Any]]) -> str:
@@ -84,10 +95,22 @@ def _example(shown: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    def cell(value: object, kind: str) -> str:
-        number = ' class="number"' if isinstance(value, int) or (isinstance(value, str) and value == "·") else ""
-        return f"<{kind}{number}>{escape(str(value))}</{kind}>"
-
-    top = "".join(cell(head, "th") for head in heads)
-    body = "".join(f"<tr>{''.join(cell(value, 'td') for value in row)}</tr>" for row in rows)
+    """A column of numbers stands to the right, its head too; a number that changed stands out."""
+    kept = [list(row) for row in rows]
+    numbers = [bool(kept) and _is_number(value) for value in (kept[0] if kept else heads)]
+    top = "".join(
+        f"<th{' class=number' if number else ''}>{escape(head)}</th>"
+        for head, number in zip(heads, numbers, strict=True)
+    )
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in kept)
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(value: object) -> str:
+    kinds = ["number"] if _is_number(value) else []
+    kinds += ["fail"] if isinstance(value, Changed) and value else []
+    return f'<td class="{" ".join(kinds)}">{escape(str(value))}</td>'
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) or value == _NOTHING or (isinstance(value, str) and value.endswith("%"))

@@ -71,7 +71,7 @@ class Subject(ABC):
     Attributes:
         inputs: Its topics; records of the first one are decided about.
         outputs: What it writes.
-        first: Marks that are shown before all others, lost and gained.
+        first: Its marks, the gravest first; actions come besides, each by its name.
         rerun: Whether the live version has to run again for a fair comparison, unless somebody asks for another.
     """
 
