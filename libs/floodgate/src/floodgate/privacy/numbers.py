@@ -86,6 +86,7 @@ _HARMLESS: Final = (
     re.compile(r"(?<![\d.,])\d{1,3}(?:[.,]\d{3})?(?:[.,]000)+(?!\d)"),
     re.compile(r"(?<![\d.])(?!\d\d\.\d\d\.\d\d\.\d\d(?!\d))(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?![\d.])"),
     re.compile(r"(?:https?://|www\.)\S{1,500}"),
+    re.compile(r"(?<![\d\-+])\d{5}-\d{4}(?![\d\-])"),  # a post code of the United States
     re.compile(r"(?<![\d\-])97[89][ \-]\d{1,5}[ \-]\d{1,7}[ \-]\d{1,7}[ \-][\dXx](?![\d\-])"),
 )  # fmt: skip
 
@@ -241,7 +242,7 @@ def _valid_anywhere(raw: str) -> bool:
 
 def _prefixed(raw: str, digits: int) -> bool:
     """A country's code without its plus sign, as people type it into chats: 31612345678."""
-    return digits >= 11 and _valid("+" + raw, None)
+    return digits >= 11 and _valid("+" + "".join(c for c in raw if c.isdigit()), None)
 
 
 def is_national_phone(raw: str, region: str) -> bool:
