@@ -15,7 +15,8 @@ _LIST_BEFORE: Final = re.compile(
     r"(?:(?<![\w\-])\d[\d\-]{2,20}[ ,;/&]{1,3}(?:(?:and|or|en|of|et|ou|y|o|i|lub|und|oder|e|och|eller|a|nebo|"
     r"oraz) )?)+$"
 )
-_CLAUSE_END: Final = re.compile(r"\d{3,}|[!?\n]|(?<=\w{3})\.\s")
+# A stop after a short word is one of "tel." or "cell." more often than the end of a sentence.
+_CLAUSE_END: Final = re.compile(r"\d{3,}|[!?\n]|(?<=\w{5})\.\s")
 
 
 class Kind(StrEnum):
