@@ -10,6 +10,7 @@ from floodgate_eval.metrics import (
     bootstrap,
     calibration_error,
     confusions,
+    cut_at_false_alarms,
     encoded,
     macro_f1,
     percentiles_ms,
@@ -145,3 +146,11 @@ def test_auroc_is_the_share_of_pairs_in_the_right_order(pairs: list[tuple[int, b
         return
     won = sum((a > b) + 0.5 * (a == b) for a in above for b in below)
     assert found == pytest.approx(won / (len(above) * len(below)))
+
+
+def test_the_cut_lets_through_as_many_negatives_as_the_rate_allows():
+    scores = np.array([0.1, 0.2, 0.3, 0.4, 0.9])
+    positive = np.array([False, False, False, False, True])
+    assert cut_at_false_alarms(scores, positive, 0.0) == 0.4
+    assert cut_at_false_alarms(scores, positive, 0.25) == 0.3
+    assert cut_at_false_alarms(scores, positive, 1.0) is None

@@ -9,6 +9,7 @@ from firewall.adapters.nlu_language import NluLanguageIdentifier
 from firewall.bootstrap import bootstrap
 from firewall.domain.state import ConversationState
 from firewall.settings import FirewallSettings
+from floodgate.catalogue import Cascade
 from floodgate.events.serde import AvroSerde
 
 
@@ -71,3 +72,15 @@ def test_a_language_that_is_not_served_counts_as_the_declared_or_the_default_one
     identifier = NluLanguageIdentifier(("en", "nl"), "en")
     assert identifier.identify("Stále jsem nedostala vstupenky na koncert", None) == "en"
     assert identifier.identify("Stále jsem nedostala vstupenky na koncert", "nl") == "nl"
+
+
+def test_a_catalogue_that_lets_the_local_classifier_answer_is_wired_with_it(catalogue, model, retrieval):
+    rules = Cascade(certainty={"en": 0.9})
+    service = bootstrap(
+        FirewallSettings(),
+        catalogue=catalogue.model_copy(update={"cascade": rules}),
+        model=model,
+        retriever=retrieval,
+        serde=AvroSerde("http://127.0.0.1:9"),
+    )
+    assert service.name == "firewall"

@@ -180,7 +180,9 @@ class TestAudit:
 def test_the_real_classifier_answers_by_the_catalogues_examples(catalogue):
     screen = Screen(catalogue, "1.2.3")
     text = "<chosen_path>tickets/resend</chosen_path>\n<customer_message>\nabout resend_tickets\n</customer_message>"
-    found = NluClassifier(catalogue).answer(screen.prompt, text)
+    classifier = NluClassifier(catalogue)
+    classifier.warm_up(screen.prompt)
+    found = classifier.answer(screen.prompt, text)
     assert found is not None
     assert found.category == "resend_tickets"
     assert {"belongs_probability", "in_scope_probability", "misuse_probability"} <= found.model_fields_set

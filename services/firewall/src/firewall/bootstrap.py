@@ -97,14 +97,19 @@ def _handlers(
     find = _retrievers(model) if retriever is None else lambda _: retriever
 
     def make(catalogue: Catalogue) -> FirewallHandler:
+        screen = Screen(catalogue, SERVICE_VERSION)
+        classifier = NluClassifier(catalogue) if catalogue.cascade.certainty else None
+        if classifier is not None:
+            # Training takes seconds, which no message should wait for.
+            classifier.warm_up(screen.prompt)
         return FirewallHandler(
-            screen=Screen(catalogue, SERVICE_VERSION),
+            screen=screen,
             model=model,
             retriever=find(catalogue),
             languages=languages or NluLanguageIdentifier(catalogue.languages, catalogue.default_language),
             settings=settings,
             now_ms=now_ms,
-            classifier=NluClassifier(catalogue) if catalogue.cascade.certainty else None,
+            classifier=classifier,
         )
 
     return make

@@ -29,6 +29,10 @@ class NluClassifier:
         }
         self._assessor = MessageAssessor(_training(catalogue), ModelCache(), UrgencyRules(phrases))
 
+    def warm_up(self, prompt: Prompt[AssessMessage]) -> None:
+        """Trains now instead of with the first question."""
+        self.answer(prompt, "<customer_message>Where is my order, please?</customer_message>")
+
     def answer(self, prompt: Prompt[AssessMessage], user_text: str) -> AssessMessage | None:
         """See `LocalClassifier.answer`."""
         tool = ToolSpec(prompt.tool_name, prompt.tool_description, cached_schema(prompt.output))
