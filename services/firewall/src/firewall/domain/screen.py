@@ -16,7 +16,7 @@ from firewall.domain.planning import assess_prompt
 from firewall.domain.signals import find_signals
 from firewall.domain.situation import Situation
 from firewall.domain.state import ConversationState
-from firewall.domain.text_rules import CleanText, clean, tells_language
+from firewall.domain.text_rules import CleanText, clean, in_tags, tells_language
 from firewall.domain.wishes import asks_for_person
 
 ALONE: Final = Place()
@@ -97,5 +97,8 @@ class Screen:
             # An edit changes what was said before the question was asked.
             question=None if place.edition else question_of(state, message.occurred_at),
         )
-        redacted = redact(cleaned.text, language=language, country=message.country)
+        # What somebody hid is shown to the model, which judges it like all else; nobody answers to it.
+        hidden = in_tags(message.text)
+        shown = f"{cleaned.text}\n[hidden text: {hidden[:max_chars]}]" if hidden else cleaned.text
+        redacted = redact(shown, language=language, country=message.country)
         return Reading(cleaned, redacted.text, language, situation)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from firewall.domain.phrases import fold_text
-from firewall.domain.text_rules import CleanText
+from firewall.domain.text_rules import CleanText, in_tags
 
 _MANY_HIDDEN: Final = 3
 
@@ -65,15 +65,8 @@ def find_signals(original: str, cleaned: CleanText) -> frozenset[Signal]:
     if cleaned.hidden_count >= _MANY_HIDDEN:
         found.add(Signal.HIDDEN_TEXT)
     folded = fold_text(cleaned.text)
-    if _MARKUP.search(original) or _ORDERS.search(folded) or _ORDERS.search(fold_text(_shown_tags(original))):
+    if _MARKUP.search(original) or _ORDERS.search(folded) or _ORDERS.search(fold_text(in_tags(original))):
         found.add(Signal.INJECTION)
     if _INSULTS.search(folded):
         found.add(Signal.ABUSE)
     return frozenset(found)
-
-
-def _shown_tags(text: str) -> str:
-    """Text that was hidden in Unicode tag characters, made readable."""
-    if text.isascii():
-        return ""
-    return "".join(chr(ord(c) - 0xE0000) for c in text if 0xE0020 <= ord(c) <= 0xE007E)

@@ -19,6 +19,7 @@ _BLANK_LETTERS: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u1
 _HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
 _MAX_MARKS_IN_A_ROW: Final = 3
 _KEPT_START_SHARE: Final = 0.67
+_FLAG: Final = re.compile("\U0001f3f4[\U000e0000-\U000e007f]+")
 _CODE: Final = re.compile(r"[^\W\d_]{0,5}[\-_/.]?\d[\w\-.,:/]*|[^\w\s'’]")
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
 
@@ -66,6 +67,15 @@ def clean(text: str, *, max_chars: int) -> CleanText:
         truncated=fitting != squeezed,
         quoted_trail=quoted_trail,
     )
+
+
+def in_tags(text: str) -> str:
+    """Text that was hidden in Unicode tag characters, made readable; flags hide nothing."""
+    if text.isascii():
+        return ""
+    shown = "".join(c if 0xE0020 <= ord(c) <= 0xE007E else "\0" for c in _FLAG.sub("", text))
+    pieces = ("".join(chr(ord(c) - 0xE0000) for c in piece) for piece in shown.split("\0") if piece)
+    return " ".join(piece.strip() for piece in pieces if piece.strip())
 
 
 def tells_language(text: str) -> bool:
