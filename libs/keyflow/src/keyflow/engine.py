@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Generic, TypeVar
@@ -34,7 +35,7 @@ __all__ = ["ORIGIN_TOPIC_HEADER", "Engine"]
 log = logging.getLogger(__name__)
 S = TypeVar("S")
 
-_POLL_RECORDS: Final = 4000
+_POLL_RECORDS: Final = 2000
 _BLOCKED_SECONDS: Final = 0.5
 _HOUSEKEEPING_SECONDS: Final = 1.0
 _EXPIRE_AT_MOST: Final = 200
@@ -65,7 +66,9 @@ class Engine(Generic[S]):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"kafka-{processor.name}")
         self._assignments: dict[int, Assignment[S]] = {}
         self._stopping = asyncio.Event()
-        self._room_at = time.monotonic()
+        self._room_at = self._read_at = time.monotonic()
+        self._ready = 0
+        self._commits: deque[tuple[list[Finished], float]] = deque()
         breaker = CircuitBreaker()
         runner = RecordRunner(processor, config.max_message_bytes, clock_ms, Backoff(), breaker=breaker)
         self._workers = WorkerPool(runner, self._outbox, config.max_in_flight, config.revoke_deadline_seconds)
@@ -121,28 +124,41 @@ class Engine(Generic[S]):
 
     async def _turn(self) -> None:
         room = await self._room()
-        now = time.monotonic()
-        waiting = len(self._outbox)
-        wait = self._pace.poll_seconds(
-            now, in_flight=len(self._workers) > 0, ready=waiting > 0, saturated=self._workers.saturated
-        )
-        if room > 0:
-            self._apply(await self._kafka(self._io.poll, min(room, _POLL_RECORDS), wait))
+        if room <= 0:
+            await asyncio.sleep(self._wait_seconds())
+        if room > 0 or self._commit_due():
+            self._apply(await self._kafka(self._commit_and_read, room))
+            self._note_commits()  # and what was taken in
             if self._workers.queued < UNWAITED_IN_A_ROW:
-                # Handlers that need not wait finish now, and their outcomes go into the commit below.
+                # Handlers that need not wait finish now, and their outcomes go into the next commit.
                 await asyncio.sleep(0)
-        else:
-            await asyncio.sleep(wait)
         if self._workers.failed is not None:
             raise self._workers.failed
         now = time.monotonic()
-        if len(self._outbox) != waiting:
+        if len(self._outbox) != self._ready:
+            self._ready = len(self._outbox)
             self._pace.active(now)
-        if self._pace.commit_due(now, len(self._outbox), idle=not len(self._workers)):
-            await self._commit()
         if now - self._housekept > _HOUSEKEEPING_SECONDS:
             self._housekept = now
             await self._keep_house()
+
+    def _commit_due(self) -> bool:
+        return self._pace.commit_due(time.monotonic(), len(self._outbox), idle=not len(self._workers))
+
+    def _wait_seconds(self) -> float:
+        busy, ready = len(self._workers) > 0, len(self._outbox) > 0
+        return self._pace.poll_seconds(time.monotonic(), in_flight=busy, ready=ready, saturated=self._workers.saturated)
+
+    def _commit_and_read(self, room: int) -> Polled[S]:
+        """Both with one hand-over between the threads. Kafka thread."""
+        if self._commit_due():
+            self._commit()
+        self._ready = len(self._outbox)
+        if room <= 0:
+            return Polled()
+        # Until the next commit may begin nobody gains by one record more or less; whoever waits begins at once.
+        together = 0.0 if len(self._workers) else self._pace.until_commit_seconds(time.monotonic())
+        return self._io.poll(min(room, _POLL_RECORDS), self._wait_seconds(), together)
 
     # Taking records in
 
@@ -163,7 +179,6 @@ class Engine(Generic[S]):
         if taken:
             self._pace.active(time.monotonic())
         self._workers.add(taken)
-        self._tell()
 
     def _queue_pending(self, assignment: Assignment[S]) -> None:
         if assignment.table is None:
@@ -185,26 +200,34 @@ class Engine(Generic[S]):
         tables = [assignment.table for assignment in self._assignments.values() if assignment.table is not None]
         self.status.parked = sum(table.parked_keys for table in tables)
 
-    def _committed_meanwhile(self, outcomes: list[Finished], seconds: float) -> None:
-        if outcomes:
-            self._loop.call_soon_threadsafe(self._note_commit, outcomes, seconds)
+    # Committing, in the Kafka thread
 
-    # Committing
-
-    async def _commit(self) -> None:
+    def _commit(self) -> None:
         try:
-            outcomes, seconds = await self._kafka(self._io.commit)
+            self._committed(*self._io.commit())
         except RetryableError as error:
             # The outbox keeps the outcomes: they go into the next transaction, before whatever comes after them.
             log.warning("keyflow.commit_retry reason=%s", error)
-            await asyncio.sleep(_ABORT_PAUSE_SECONDS)
-            return
-        self._note_commit(outcomes, seconds)
+            time.sleep(_ABORT_PAUSE_SECONDS)
 
-    def _note_commit(self, outcomes: list[Finished], seconds: float) -> None:
-        self._outbox.settle()
+    def _committed(self, outcomes: list[Finished], seconds: float) -> None:
         self._pace.committed(time.monotonic(), seconds, len(outcomes), saturated=self._workers.saturated)
         if outcomes:
+            self._commits.append((outcomes, seconds))
+            if self._outbox.awaited:
+                self._loop.call_soon_threadsafe(self._note_commits)
+
+    def _committed_meanwhile(self, outcomes: list[Finished], seconds: float) -> None:
+        """A commit while partitions come or go, which may take long."""
+        self._committed(outcomes, seconds)
+        self._loop.call_soon_threadsafe(self._note_commits)
+
+    # Back in the event loop
+
+    def _note_commits(self) -> None:
+        self._outbox.settle()
+        while self._commits:
+            outcomes, seconds = self._commits.popleft()
             self.status.committed(seconds, outcomes)
         self._tell()
 
@@ -252,6 +275,9 @@ class Engine(Generic[S]):
             room = 1
         if full != self._io.paused:
             await self._kafka(self._io.pause, full)
+        if self._workers.behind and now - self._read_at < _BLOCKED_SECONDS:
+            return 0
+        self._read_at = now
         return room
 
     async def _drain(self) -> None:
@@ -267,7 +293,8 @@ class Engine(Generic[S]):
                 await asyncio.wait(list(self._workers.tasks), timeout=0.01)
             if self._workers.failed is not None:
                 raise self._workers.failed
-            await self._commit()
+            await self._kafka(self._commit)
+            self._note_commits()
             self._apply_while_stopping(await self._kafka(self._io.poll, 1, 0.0))
         if len(self._workers):
             log.warning("keyflow.stop_abandons records=%d (they are read again)", len(self._workers))

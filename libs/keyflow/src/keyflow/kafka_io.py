@@ -136,8 +136,13 @@ class KafkaIO(Generic[S]):
                 return counts
             time.sleep(0.2)
 
-    def poll(self, max_records: int, timeout_seconds: float) -> Polled[S]:
+    def poll(self, max_records: int, timeout_seconds: float, together_seconds: float = 0.0) -> Polled[S]:
         """Fetches records, returning as soon as there is one; rebalances happen inside.
+
+        Args:
+            max_records: At most so many.
+            timeout_seconds: How long to wait for the first.
+            together_seconds: From now on, how long others are waited for after the first.
 
         Raises:
             FatalError: The client cannot go on.
@@ -148,8 +153,11 @@ class KafkaIO(Generic[S]):
             timeout_seconds = min(timeout_seconds, _FOLLOW_POLL_SECONDS)
         with translated("reading from Kafka"):
             # consume() would wait for a full batch or its time-out; poll() returns with the first record.
+            until = time.monotonic() + together_seconds
             first = self._consumer.poll(timeout_seconds) if timeout_seconds > 0 else None
-            messages = self._consumer.consume(max(max_records - 1, 1), 0.0) if first or timeout_seconds <= 0 else []
+            messages = []
+            if first or timeout_seconds <= 0:
+                messages = self._consumer.consume(max(max_records - 1, 1), max(until - time.monotonic(), 0.0))
         if self._rebalancer.failure is not None:
             raise self._rebalancer.failure
         self._rebalancer.tell_incomplete()

@@ -25,6 +25,11 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._ready) + len(self._taken)
 
+    @property
+    def awaited(self) -> bool:
+        """Whether effects wait for a commit that went through."""
+        return bool(self._committed)
+
     def put(self, finished: Finished) -> None:
         """An outcome is ready for the next commit."""
         self._ready.append(finished)

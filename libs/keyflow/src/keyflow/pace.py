@@ -13,7 +13,8 @@ _BUSY_RECORDS: Final = 32
 _SATURATED_RECORDS: Final = 8
 _BUSY_FACTOR: Final = 5.0
 _SATURATED_FACTOR: Final = 10.0
-_QUIET_FACTOR: Final = 0.25
+_QUIET_FACTOR: Final = 1.25
+_LONGEST_QUIET_GAP_SECONDS: Final = 0.01
 _LONGEST_GAP_SECONDS: Final = 0.25
 
 
@@ -21,8 +22,8 @@ class Pace:
     """The rhythm of one engine.
 
     A transaction costs about the same for one record and for hundreds. So after a small commit the next one waits a
-    quarter of the time that it took, after a larger one five times as long, and ten times when keys wait for a slot
-    anyway: a slow broker and a high load make larger batches by themselves, and the first record after a pause is
+    little longer than it took, 10 ms at most; after a larger one five times as long, and ten times when keys wait for a slot
+    anyway. A slow broker and a high load make larger batches by themselves, and the first record after a pause is
     committed at once.
 
     Args:
@@ -36,12 +37,12 @@ class Pace:
 
     def committed(self, now: float, took_seconds: float, outcomes: int, *, saturated: bool) -> None:
         """A commit went through; `saturated`: keys wait for a slot."""
-        factor = _QUIET_FACTOR
+        factor, longest = _QUIET_FACTOR, _LONGEST_QUIET_GAP_SECONDS
         if saturated and outcomes > _SATURATED_RECORDS:
-            factor = _SATURATED_FACTOR
+            factor, longest = _SATURATED_FACTOR, _LONGEST_GAP_SECONDS
         elif outcomes > _BUSY_RECORDS:
-            factor = _BUSY_FACTOR
-        gap = min(max(took_seconds * factor, self._interval_seconds), _LONGEST_GAP_SECONDS)
+            factor, longest = _BUSY_FACTOR, _LONGEST_GAP_SECONDS
+        gap = max(min(took_seconds * factor, longest), self._interval_seconds)
         self._next_commit = now + gap
         self._active_at = now
 
@@ -60,6 +61,10 @@ class Pace:
         early = ready >= _LARGE_BATCH or (idle and now - self._active_at > _IDLE_AFTER_SECONDS)
         return early or now >= self._next_commit
 
+    def until_commit_seconds(self, now: float) -> float:
+        """How long until the next commit may begin."""
+        return max(self._next_commit - now, 0.0)
+
     def poll_seconds(self, now: float, *, in_flight: bool, ready: bool, saturated: bool) -> float:
         """How long to wait for records.
 
@@ -68,7 +73,7 @@ class Pace:
         records are in no hurry. When nothing runs, only a record or the next commit is worth waking for.
         """
         if not in_flight:
-            return min(max(self._next_commit - now, 0.0), _IDLE_AFTER_SECONDS) if ready else _IDLE_POLL_SECONDS
+            return min(self.until_commit_seconds(now), _IDLE_AFTER_SECONDS) if ready else _IDLE_POLL_SECONDS
         quiet = (now - self._active_at) / 10.0
         wait = _LONGEST_POLL_SECONDS if saturated else min(max(quiet, _SHORTEST_POLL_SECONDS), _LONGEST_POLL_SECONDS)
-        return min(wait, max(self._next_commit - now, 0.0)) if ready else wait
+        return min(wait, self.until_commit_seconds(now)) if ready else wait

@@ -24,6 +24,7 @@ S = TypeVar("S")
 
 UNWAITED_IN_A_ROW: Final = 256
 _LOOP_SECONDS: Final = 0.001
+_ENOUGH: Final = 4000
 # Before a handler first waits, what came with its record stands in one queue of all keys.
 _LOOKED_THROUGH: Final = 256
 
@@ -67,6 +68,11 @@ class WorkerPool(Generic[S]):
     def queued(self) -> int:
         """Items that are not begun and could be: more of them than a worker takes in a row means that it is behind."""
         return self._scheduler.waiting + len(self._direct)
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is enough to do although nobody waits: more would but lie in memory until it is cold."""
+        return len(self._direct) > _ENOUGH
 
     @property
     def saturated(self) -> bool:
