@@ -62,11 +62,11 @@ def test_with_nothing_unfinished_the_end_of_what_was_fetched_is_committed() -> N
     tracker = OffsetTracker(10)
     tracker.take(10)
     tracker.take(14)
-    tracker.finish(14)
+    tracker.finish([14])
     place = tracker.preview()
     assert place is not None
     assert (place[0], decode(*place)) == (10, [(11, 14)])
-    tracker.finish(10)
+    tracker.finish([10])
     assert tracker.preview() == (15, "")
 
 
@@ -74,7 +74,7 @@ def test_a_position_beyond_transaction_markers_moves_an_idle_partition_only() ->
     tracker = OffsetTracker(10)
     tracker.take(10)
     assert not tracker.advance(12)
-    tracker.finish(10)
+    tracker.finish([10])
     assert tracker.preview() == (12, "")
     assert tracker.advance(13)
     assert not tracker.advance(13)

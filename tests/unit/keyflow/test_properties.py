@@ -54,7 +54,7 @@ class OffsetMap(RuleBasedStateMachine):
         self.place = place
         self.committed |= done
         for offset in done:
-            self.tracker.finish(offset)
+            self.tracker.finish([offset])
         self.open = [offset for offset in self.open if offset not in done]
 
     @rule()
@@ -271,7 +271,7 @@ def test_records_that_were_finished_ahead_leave_no_lag_behind_a_restart() -> Non
     after = OffsetTracker(place[0], decode(*place))
     assert after.take(0)
     assert after.preview({0}) == (1, encode(1, [(1, 1)]))
-    after.finish(0)
+    after.finish([0])
     assert not after.take(1)
     assert after.advance(2), "the map is still to be taken back"
     assert after.preview() == (2, "")

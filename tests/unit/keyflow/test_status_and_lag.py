@@ -29,7 +29,7 @@ def holding(start: int, *records: tuple[int, int]) -> OffsetTracker:
 def test_the_lag_of_a_topic_goes_from_the_lowest_unfinished_offsets_to_the_ends() -> None:
     first = partition(0, messages=holding(5, (5, 990_000), (6, 991_000)), replies=OffsetTracker(3))
     second = partition(1, messages=holding(0, (0, 995_000)))
-    first.trackers["messages"].finish(5)
+    first.trackers["messages"].finish([5])
     ends = {("messages", 0): (0, 10), ("messages", 1): (0, 2), ("replies", 0): (0, 3)}
     lag = measured([first, second], ends, {}, NOW_MS)
     assert lag == Lag({"messages": 4 + 2, "replies": 0}, oldest_seconds=9.0)

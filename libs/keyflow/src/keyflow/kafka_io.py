@@ -69,6 +69,7 @@ class KafkaIO(Generic[S]):
     ) -> None:
         self._config = config
         self._topics = [*processor.inputs, *([processor.redrive_topic] if processor.redrive_topic else [])]
+        self._names = {topic: topic for topic in self._topics}
         self._redrive_topic = processor.redrive_topic
         self._state = processor.state
         self._outbox = outbox
@@ -210,8 +211,8 @@ class KafkaIO(Generic[S]):
         return items
 
     def _item(self, message: Message, assignment: Assignment[S]) -> Item:
-        source: Any = message.topic()
-        topic = source
+        # Every message brings its topic's name anew.
+        source = topic = self._names[message.topic() or ""]
         # Without a deserializer key and value are bytes or None, whatever the signature says.
         key: Any = message.key()
         value: Any = message.value()

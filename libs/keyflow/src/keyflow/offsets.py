@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import deque
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable
 from typing import Final
 
 MAX_METADATA_CHARS: Final = 4000
@@ -86,9 +86,10 @@ class OffsetTracker:
         self._skipped = False
         return True
 
-    def finish(self, offset: int) -> None:
-        """Notes that a record's outcome is committed."""
-        self._open.pop(offset, None)
+    def finish(self, offsets: Iterable[int]) -> None:
+        """Notes that the outcomes of records are committed."""
+        for offset in offsets:
+            self._open.pop(offset, None)
 
     def preview(self, finishing: Container[int] = ()) -> tuple[int, str] | None:
         """The offset and the map to commit once `finishing` are finished too; None when the map grows too long."""
@@ -97,13 +98,11 @@ class OffsetTracker:
         text = encode(position, self._finished_runs(left))
         return None if len(text) > MAX_METADATA_CHARS else (position, text)
 
-    def _finished_runs(self, left: list[int]) -> Iterator[Run]:
-        for before, after in zip(left, [*left[1:], self._seen_to], strict=False):
-            if after > before + 1:
-                yield before + 1, after - 1
-        for first, last in self._ahead:
-            if last >= self._seen_to:
-                yield max(first, self._seen_to), last
+    def _finished_runs(self, left: list[int]) -> list[Run]:
+        seen_to = self._seen_to
+        between = zip(left, [*left[1:], seen_to], strict=False)
+        runs = [(before + 1, after - 1) for before, after in between if after - before > 1]
+        return [*runs, *((max(first, seen_to), last) for first, last in self._ahead if last >= seen_to)]
 
 
 def encode(low: int, finished: Iterable[Run]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from typing import Any
 
 from keyflow.offsets import FULL_METADATA_CHARS
-from keyflow.work import Assignment, CommitBatch, Finished
+from keyflow.work import Assignment, CommitBatch, Finished, Source
 
 
 class Outbox:
@@ -20,6 +21,7 @@ class Outbox:
         # Appending and taking from the left are atomic, so that to put something in needs no lock.
         self._ready: deque[Finished] = deque()
         self._taken: list[Finished] = []
+        self._sources: dict[Source, tuple[Assignment[Any], set[int]]] = {}
         self._committed: list[Finished] = []
 
     def __len__(self) -> int:
@@ -44,29 +46,26 @@ class Outbox:
             ready = self._ready
             waiting = [*self._taken, *(ready.popleft() for _ in range(len(ready)))]
             waiting = [finished for finished in waiting if finished.item.assignment.live]
-            count = len(waiting)
-            while count:
-                offsets = _plan(waiting[:count])
-                if offsets is not None:
-                    break
+            count, offsets = len(waiting), None
+            while count and offsets is None:
+                self._taken = waiting[:count]
+                self._sources = _sources(self._taken)
+                offsets = _plan(self._sources)
                 count //= 2
-            self._taken = waiting[:count]
-            ready.extendleft(reversed(waiting[count:]))
-            if not count or offsets is None:
-                return CommitBatch()
-            return CommitBatch([write for finished in self._taken for write in finished.writes], offsets)
+            if offsets is None:
+                self._taken, self._sources = [], {}
+            ready.extendleft(reversed(waiting[len(self._taken) :]))
+            return CommitBatch([write for finished in self._taken for write in finished.writes], offsets or {})
 
     def mark_committed(self) -> list[Finished]:
         """The batch that was taken last went through; what it held."""
         with self._lock:
             taken, self._taken = self._taken, []
+            for (topic, _), (assignment, done) in self._sources.items():
+                assignment.trackers[topic].finish(done)
             for finished in taken:
-                offset = finished.offset
-                if offset is not None:
-                    item = finished.item
-                    assignment = item.assignment
-                    assignment.trackers[item.source_topic].finish(offset)
-                    assignment.buffered_bytes -= item.size_bytes
+                if finished.offset is not None:
+                    finished.item.assignment.buffered_bytes -= finished.item.size_bytes
                 if finished.waiter is not None:
                     self._committed.append(finished)
             return taken
@@ -84,31 +83,38 @@ class Outbox:
     def discard(self) -> None:
         """Drops everything: after a fatal failure nothing is committed."""
         with self._lock:
-            self._taken, self._committed = [], []
+            self._taken, self._sources, self._committed = [], {}, []
             self._ready.clear()
 
 
-def _plan(batch: list[Finished]) -> dict[tuple[str, int], tuple[int, str]] | None:
-    # A source without a finished record takes part too: the broker checks our membership by its offset.
-    finishing: dict[tuple[str, int], tuple[Assignment[object], set[int]]] = {}
+def _sources(batch: list[Finished]) -> dict[Source, tuple[Assignment[Any], set[int]]]:
+    """Which offsets the batch finishes, by source.
+
+    A source without a finished record takes part too: the broker checks our membership by its offset.
+    """
+    sources: dict[Source, tuple[Assignment[Any], set[int]]] = {}
+    topic, assignment, done = "", None, set[int]()
     for finished in batch:
         item = finished.item
-        assignment = item.assignment
-        source = (item.source_topic, assignment.partition)
-        entry = finishing.get(source)
-        if entry is None:
-            entry = finishing[source] = (assignment, set())
+        if item.assignment is not assignment or item.source_topic != topic:  # records come source by source
+            topic, assignment = item.source_topic, item.assignment
+            _, done = sources.setdefault((topic, assignment.partition), (assignment, set()))
         if finished.offset is not None:
-            entry[1].add(finished.offset)
-    offsets: dict[tuple[str, int], tuple[int, str]] = {}
-    for source, (assignment, done) in finishing.items():
-        place = assignment.trackers[source[0]].preview(done)
-        if place is None:
-            assignment.full_topics.add(source[0])
-            return None
-        if len(place[1]) > FULL_METADATA_CHARS:
-            assignment.full_topics.add(source[0])
+            done.add(finished.offset)
+    return sources
+
+
+def _plan(sources: dict[Source, tuple[Assignment[Any], set[int]]]) -> dict[Source, tuple[int, str]] | None:
+    """Offset and map of each source; None when a map grows too long."""
+    offsets: dict[Source, tuple[int, str]] = {}
+    for source, (assignment, done) in sources.items():
+        topic = source[0]
+        place = assignment.trackers[topic].preview(done)
+        if place is None or len(place[1]) > FULL_METADATA_CHARS:
+            assignment.full_topics.add(topic)
         else:
-            assignment.full_topics.discard(source[0])
+            assignment.full_topics.discard(topic)
+        if place is None:
+            return None
         offsets[source] = place
     return offsets

@@ -22,8 +22,8 @@ class Pace:
     """The rhythm of one engine.
 
     A transaction costs about the same for one record and for hundreds. So after a small commit the next one waits a
-    little longer than it took, 10 ms at most; after a larger one five times as long, and ten times when keys wait for a slot
-    anyway. A slow broker and a high load make larger batches by themselves, and the first record after a pause is
+    little longer than it took, 10 ms at most; after a larger one five times as long, and ten times when keys wait for a
+    slot anyway. A slow broker and a high load make larger batches by themselves, and the first record after a pause is
     committed at once.
 
     Args:
