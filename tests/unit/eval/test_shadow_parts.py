@@ -20,7 +20,7 @@ FOUND: dict[str, Any] = {
     "marks": {"urgent": {"lost": 1, "gained": 0}, "automated": {"lost": 0, "gained": 9}},
 }  # fmt: skip
 
-MARKS = ("urgent", "automated")
+MARKS = ("urgent", "automated", "action:refund_order")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,9 @@ def test_a_condition_is_a_count_or_a_share_of_the_decisions(text: str, fails: bo
     assert broken([parse_condition(text, MARKS)], FOUND) == ([text] if fails else [])
 
 
-@pytest.mark.parametrize("text", ["urgent_lost", "urgent_lost<3", "urgnt_lost>0", "nonsense>1", ">0"])
+@pytest.mark.parametrize(
+    "text", ["urgent_lost", "urgent_lost<3", "urgnt_lost>0", "nonsense>1", ">0", "action:nothing_lost>0"]
+)
 def test_a_misspelt_condition_is_refused_and_never_passes(text: str) -> None:
     with pytest.raises(FatalError, match="--fail-if"):
         parse_condition(text, MARKS)

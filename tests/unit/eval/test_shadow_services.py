@@ -197,6 +197,17 @@ async def test_another_reading_of_an_interaction_is_told_by_its_fields(catalogue
     assert found["marks"]["negative"]["gained"] == 1
 
 
+async def test_what_came_before_the_time_costs_no_call_and_is_not_read_again(catalogue: Catalogue) -> None:
+    subject, live = SummarizerSubject(), Version(catalogue)
+    one = interaction("Please send me the tickets again, I cannot find them anywhere.")
+    early = entry(INTERACTIONS, one)
+    again = entry(INTERACTIONS, one.model_copy(update={"occurred_at": NOW + timedelta(hours=2)}), 1)
+    history = history_of([early, again], from_ms=early.timestamp_ms + 1)
+    asking = SharedAnswers(SummarizingModel())
+    assert await decisions(history.conversations[0], history, subject, subject.processor(live, asking)) == {}
+    assert asking.asked == 0
+
+
 async def test_an_interaction_that_no_record_comes_of_is_a_failure(catalogue: Catalogue) -> None:
     subject, live = SummarizerSubject(), Version(catalogue)
     history = history_of([entry(INTERACTIONS, interaction("There is an outage in my street, says the app."))])

@@ -125,7 +125,7 @@ def _command(name: str) -> Callable[..., None]:
     ) -> None:
         calm_logs(local=True)
         subject = make()
-        conditions = [parse_condition(text, subject.first) for text in fail_if or ()]
+        conditions = [parse_condition(text, (*subject.first, *subject.actions)) for text in fail_if or ()]
         live = live_version(own_catalogue_dir())
         tried = candidate(live, Changes(catalogue, tuple(settings or ()), model, prompt, _folder(prompts)))
         comparison = Comparison(

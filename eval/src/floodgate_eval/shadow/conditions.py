@@ -11,7 +11,6 @@ from keyflow import FatalError
 
 _CONDITION: Final = re.compile(r"\s*([a-z_:]+?)\s*(>=|>)\s*([0-9]*\.?[0-9]+)\s*(%?)\s*")
 _SHAPE: Final = "write urgent_lost>0, changed>5%, automated_gained>=10, unscreened_gained>1% or cost_ratio>1.2"
-ACTION: Final = "action:"
 _COUNTS: Final = frozenset({"changed", "decided_otherwise", "failed", "cost_ratio"})
 _DIRECTIONS: Final = frozenset({"lost", "gained"})
 
@@ -52,8 +51,7 @@ def parse_condition(text: str, marks: Sequence[str]) -> Condition:
         raise FatalError(f"--fail-if {text}: {_SHAPE}")
     name, sign, bound, percent = match.groups()
     mark, _, direction = name.rpartition("_")
-    moved = direction in _DIRECTIONS and (mark in marks or mark.startswith(ACTION))
-    if not moved and name not in _COUNTS:
+    if not (direction in _DIRECTIONS and mark in marks) and name not in _COUNTS:
         raise FatalError(f"--fail-if {text}: there is no figure {name!r}; {_SHAPE}; marks are {', '.join(marks)}")
     return Condition(text.strip(), name, sign == ">=", float(bound), bool(percent))
 

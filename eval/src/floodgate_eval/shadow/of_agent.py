@@ -20,12 +20,12 @@ from keyflow import Effect, EffectResult, FatalError, OutageError, Processor, Re
 
 from floodgate_eval.search import IndexedRetriever
 from floodgate_eval.shadow.asking import OtherPrompt, remembered
-from floodgate_eval.shadow.conditions import ACTION
 from floodgate_eval.shadow.history import Entry
 from floodgate_eval.shadow.taken import About, Subject, Taken, masked_text
 from floodgate_eval.shadow.versions import Version
 from floodgate_eval.shadow.wiring import unconnected_serde
 
+ACTION: Final = "action:"
 PROMPTS: Final = "agent.prompts"
 PROMPT: Final = "read_slots.md"
 
@@ -44,6 +44,7 @@ class AgentSubject(Subject):
     inputs: ClassVar[tuple[str, ...]] = ("support.verdicts", "support.messages")
     outputs: ClassVar[tuple[str, ...]] = ("support.replies", "support.escalations")
     first: ClassVar[tuple[str, ...]] = ("acted", "resolved", "handed_over", "asked", "said", "silent")
+    actions: ClassVar[tuple[str, ...]] = tuple(f"{ACTION}{call.name}" for call in CALLS.values() if call.changes)
     rerun: ClassVar[bool] = True
 
     def __init__(self, shop: Backend | None = None) -> None:

@@ -12,6 +12,8 @@ from floodgate.events.generated import AvroModel
 from floodgate.settings import load
 from keyflow import Processor
 from summarizer.bootstrap import bootstrap
+from summarizer.domain.features import content_hash
+from summarizer.domain.state import InteractionState
 from summarizer.settings import SummarizerSettings
 
 from floodgate_eval.shadow.history import Entry
@@ -69,6 +71,12 @@ class SummarizerSubject(Subject):
             language=summary.language,
             usage=summary.usage,
         )
+
+    def known_without(self, entry: Entry, state: Any, made: Sequence[AvroModel]) -> tuple[bool, Any]:
+        interaction = entry.value
+        if not isinstance(interaction, Interaction):
+            return False, state
+        return True, (state or InteractionState()).after(interaction.event_id, content_hash(interaction))
 
     def about(self, entry: Entry) -> About:
         interaction = entry.value

@@ -71,7 +71,8 @@ class Subject(ABC):
     Attributes:
         inputs: Its topics; records of the first one are decided about.
         outputs: What it writes.
-        first: Its marks, the gravest first; actions come besides, each by its name.
+        first: Its marks, the gravest first.
+        actions: Marks of actions, which are shown where one was taken.
         rerun: Whether the live version has to run again for a fair comparison, unless somebody asks for another.
     """
 
@@ -79,6 +80,7 @@ class Subject(ABC):
     inputs: ClassVar[tuple[str, ...]]
     outputs: ClassVar[tuple[str, ...]]
     first: ClassVar[tuple[str, ...]]
+    actions: ClassVar[tuple[str, ...]] = ()
     rerun: ClassVar[bool] = False
 
     @abstractmethod
