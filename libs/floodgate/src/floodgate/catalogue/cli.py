@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections import Counter
+from collections.abc import Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -18,6 +21,7 @@ from floodgate.catalogue.problems import Problem, Severity
 from floodgate.catalogue.scaffold_cli import add_country_command, add_language_command
 from floodgate.catalogue.versions_cli import diff, publish, rollback, show, versions
 
+COMMANDS: Final = "floodgate.catalogue_commands"
 DEFAULT_DIRECTORY: Final = "catalogue"
 _COLOURS: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 
@@ -52,6 +56,17 @@ for _command in (diff, publish, rollback, versions, show):
     app.command()(_command)
 app.command("add-language")(add_language_command)
 app.command("add-country")(add_country_command)
+
+
+def _contribute(arguments: Sequence[str]) -> None:
+    """Adds commands of other distributions; they load models, so only when named, or for the help."""
+    own = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    for entry in entry_points(group=COMMANDS):
+        if entry.name in arguments or not own & set(arguments):
+            app.command(entry.name)(entry.load())
+
+
+_contribute(sys.argv[1:])
 
 
 def _as_json(report: CatalogueReport) -> dict[str, Any]:
