@@ -17,6 +17,8 @@ from floodgate_nlu.resources import read_bytes
 ARTEFACT: Final = "word_vectors.npz"
 _COVERED: Final = 0.7
 _MEANING_SHARE: Final = 0.25
+# Neither near nor far, so that the scores alone tell whether any label applies (see `meanings`).
+_UNKNOWN_CLOSENESS: Final = 0.75
 _WINDOW: Final = 6
 _MIN_COUNT: Final = 4
 _SMOOTHING: Final = 0.75
@@ -74,6 +76,7 @@ class WordMeanings:
         raw = np.stack([vectors.of_text(text) for text in texts])
         self._center: FloatArray = raw.mean(axis=0)
         self._rows: FloatArray = _unit(raw - self._center)
+        self.closeness_of_examples = _unknown_closeness(texts)
 
     def gram(self, surface: FloatArray) -> FloatArray:
         """The similarity of the examples with each other, from that of their surfaces."""
@@ -83,9 +86,16 @@ class WordMeanings:
         """The similarity of a text with every example, from that of their surfaces."""
         return _weighted(surface, self._rows @ _unit(self._vectors.of_text(text) - self._center))
 
+    def closeness(self, _: str) -> float:
+        """Without the sentence encoder nothing is known of it."""
+        return _UNKNOWN_CLOSENESS
+
 
 class NoMeanings:
     """Only the surface counts."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.closeness_of_examples = _unknown_closeness(texts)
 
     def gram(self, surface: FloatArray) -> FloatArray:
         """The similarity as it is."""
@@ -95,11 +105,19 @@ class NoMeanings:
         """The similarity as it is."""
         return surface
 
+    def closeness(self, _: str) -> float:
+        """Without the sentence encoder nothing is known of it."""
+        return _UNKNOWN_CLOSENESS
+
 
 def word_meanings_of(texts: Sequence[str]) -> WordMeanings | NoMeanings:
     """The texts' meanings by the words that the package ships vectors of, where it knows the texts' words."""
     vectors = shipped()
-    return WordMeanings(vectors, texts) if vectors is not None and vectors.covers(texts) else NoMeanings()
+    return WordMeanings(vectors, texts) if vectors is not None and vectors.covers(texts) else NoMeanings(texts)
+
+
+def _unknown_closeness(texts: Sequence[str]) -> FloatArray:
+    return np.full(len(texts), _UNKNOWN_CLOSENESS, dtype=np.float32)
 
 
 def _weighted(surface: FloatArray, near: FloatArray) -> FloatArray:
