@@ -21,6 +21,10 @@ _LOWER_IS_BETTER: Final = frozenset(
         "unsupported_facts",
         "unsupported_share",
         "calibration_error",
+        "urgency_mae",
+        "csat_mae",
+        "personal_data_in_summaries",
+        "too_short_share",
     }
 )
 DEFAULT_TOLERANCE: Final = 0.03
