@@ -129,6 +129,10 @@ def fuzz(
     endings = ", ".join(f"{count} {ending}" for ending, count in sorted(report.endings.items()))
     typer.echo(f"{report.conversations} conversations ({endings}), {report.actions} actions")
     typer.echo(f"{len(report.undeclared)} actions that nothing called for, {len(report.unended)} without an end")
+    typer.echo(
+        f"processor time of the interpreter's {len(report.step_seconds)} steps:"
+        f" p50 {report.step_ms(0.5):.2f} ms, p95 {report.step_ms(0.95):.2f} ms, p99 {report.step_ms(0.99):.2f} ms"
+    )
     for fault in [*report.undeclared, *report.unended][:20]:
         _errors.print(fault, style="red", markup=False, highlight=False)
     raise typer.Exit(1 if report.undeclared or report.unended else 0)

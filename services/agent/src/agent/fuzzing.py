@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from time import thread_time
 from typing import Any, Final
 
 from agent.domain import interpreter, localise, words
@@ -75,6 +76,12 @@ class Report:
     endings: Counter[str] = field(default_factory=Counter)
     undeclared: list[str] = field(default_factory=list)
     unended: list[str] = field(default_factory=list)
+    step_seconds: list[float] = field(default_factory=list)
+
+    def step_ms(self, share: float) -> float:
+        """Processor time of a step of the interpreter: at most this in such a share of the steps."""
+        ordered = sorted(self.step_seconds)
+        return 1_000 * ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0
 
 
 class Fuzzer:
@@ -124,7 +131,9 @@ class _Conversation:
             event = self._event(transition)
             self._watch(transition, event)
             said = event.text if isinstance(event, UserTurn) else ""
+            began = thread_time()
             transition = interpreter.advance(self._context(said), transition.run, event)
+            report.step_seconds.append(thread_time() - began)
         report.unended.append(f"conversation {number}, {self._player.workflow.id}: {transition.run.step}")
 
     def _context(self, said: str) -> Context:
