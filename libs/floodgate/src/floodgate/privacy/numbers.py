@@ -229,10 +229,12 @@ def _is_bare_number(raw: str, digits: int, before: str, regions: Sequence[str]) 
 def _is_trunk_number(raw: str, digits: int, before: str, regions: Sequence[str]) -> bool:
     """National numbers with their leading 0: any served region counts, for people write from abroad."""
     cue = says_phone(before)
+    # Who writes an order's number in groups, with a 0 in front, that is in use somewhere as a telephone's?
+    plausible = cue or not raw.isdigit() or not says_order(before)
     if digits == 8 and any(_valid(raw, region) for region in regions):
-        return cue or not says_order(before)
+        return plausible
     if digits >= 9 and any(_valid(raw, region) for region in dict.fromkeys((*regions, *_ALL_REGIONS))):
-        return cue or not says_order(before)
+        return plausible
     return cue and any(_possible(raw, region) for region in regions)
 
 
