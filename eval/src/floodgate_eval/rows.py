@@ -197,7 +197,9 @@ class FeaturesRow(Row):
     @field_validator("reference_summaries_en", "reference_summary_local", "key_facts", mode="before")
     @classmethod
     def _several(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value or ()
+        several = value if isinstance(value, list | tuple) else () if value is None else (value,)
+        # A number among the facts is a fact as well.
+        return tuple(str(one) if isinstance(one, int | float) else one for one in several)
 
     @property
     def group(self) -> str:

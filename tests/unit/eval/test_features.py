@@ -117,6 +117,12 @@ def test_rows_are_read_as_they_are_dropped_into_s3(tmp_path: Path) -> None:
         read_rows([file], FeaturesRow)
 
 
+def test_facts_may_be_numbers_and_references_may_be_one_text_or_none() -> None:
+    read = row(key_facts=["TK-1234", 45, 12.5], reference_summaries_en="One.", reference_summary_local=None)
+    assert read.key_facts == ("TK-1234", "45", "12.5")
+    assert (read.reference_summaries_en, read.reference_summary_local) == (("One.",), ())
+
+
 def test_the_projects_own_labelled_interactions_are_well_formed() -> None:
     corpora = REPOSITORY / "eval/corpora"
     rows = read_rows([corpora / "features.jsonl", corpora / "features_held_out.jsonl"], FeaturesRow)
