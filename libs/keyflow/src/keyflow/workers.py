@@ -115,7 +115,8 @@ class WorkerPool(Generic[S]):
 
     def _start(self) -> None:
         """Starts a worker if there is work and none is about to take it."""
-        if self.queued and self.accepting and self.failed is None and len(self._seats) == self._waiting < self._most:
+        # In this order, because with every slot taken it ends at once.
+        if len(self._seats) == self._waiting < self._most and self.queued and self.accepting and self.failed is None:
             task = asyncio.create_task(self._work())
             self._seats[task] = Seat(task)
             task.add_done_callback(self._ended)
