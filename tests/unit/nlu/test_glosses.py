@@ -4,7 +4,7 @@ from collections import Counter
 from importlib.resources import files
 
 import pytest
-from floodgate_nlu.glosses import TABLE, gloss, lexicons
+from floodgate_nlu.glosses import TABLE, coverage, gloss, lexicons
 from floodgate_nlu.language import SERVED
 from floodgate_nlu.text import tokens
 
@@ -26,6 +26,12 @@ def test_a_text_is_read_word_by_word(language: str, text: str, said: str) -> Non
 @pytest.mark.parametrize(("language", "text"), [("en", "Where's my order?"), ("tr", "biletim nerede"), ("nl", "xyz")])
 def test_english_and_what_the_table_does_not_know_stay_as_they_are(language: str, text: str) -> None:
     assert gloss(text, language) == text
+
+
+def test_a_language_that_is_not_served_is_hardly_covered() -> None:
+    assert coverage("waar is mijn bestelling", "nl") == 1.0
+    assert coverage("yarın için alarm kur", "nl") < 0.3
+    assert coverage("", "nl") == coverage("where", "en") == 0.0
 
 
 def test_every_served_language_but_english_has_a_rich_table() -> None:

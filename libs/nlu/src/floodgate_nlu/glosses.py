@@ -87,6 +87,14 @@ def _rest(letters: str, lexicon: Lexicon) -> Iterator[str]:
             return
 
 
+def coverage(text: str, language: str) -> float:
+    """The share of a text's words that the table knows; low where the text is in a language that is not served."""
+    words = tokens(text)
+    if language not in lexicons() or not words:
+        return 0.0
+    return sum(bool(_of_word(word, language)) for word in words) / len(words)
+
+
 def gloss(text: str, language: str) -> str:
     """The text in English words; English itself, and a text none of whose words is known, as it is."""
     if language == _ENGLISH or language not in lexicons():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from floodgate_nlu.embedding_store import EmbeddingStore, HalfArray
 from floodgate_nlu.encoder import DIMENSIONS, MODEL, EncoderMissingError, SentenceEncoder, cache_folder, load_encoder
-from floodgate_nlu.glosses import gloss
+from floodgate_nlu.glosses import coverage, gloss
 from floodgate_nlu.hashing import FloatArray
 from floodgate_nlu.language import identify
 
@@ -24,6 +24,8 @@ from floodgate_nlu.language import identify
 _ENGLISH: Final = "en"
 _ENGLISH_SHARES: Final = (0.65, 0.0)
 _FOREIGN_SHARES: Final = (0.4, 0.25)
+# A gloss of fewer of the words counts for less.
+_GOOD_COVERAGE: Final = 0.6
 # A language with fewer examples is centred by all of them.
 _FEWEST_TO_CENTRE: Final = 20
 # How near an English example lies to its nearest neighbour, as a rule (mean and spread over CLINC150). Glosses of
@@ -97,7 +99,9 @@ class Meanings:
         self._embeddings = embeddings
         languages = np.array([identify(text) for text in texts])
         glosses = [gloss(text, str(code)) for text, code in zip(texts, languages, strict=True)]
-        shares = np.array([_shares(str(code)) for code in languages], dtype=np.float32)
+        shares = np.array(
+            [_shares(text, str(code)) for text, code in zip(texts, languages, strict=True)], dtype=np.float32
+        )
         self._readings = [
             _Reading(embeddings.of_examples(read), languages, shares[:, number])
             for number, read in enumerate((glosses, texts))
@@ -124,7 +128,7 @@ class Meanings:
     def mixed(self, surface: FloatArray, text: str) -> FloatArray:
         """The similarity of a text with every example, from that of their surfaces."""
         language = identify(text)
-        shares = _shares(language)
+        shares = _shares(text, language)
         similarity = surface * self._surface * np.float32((1.0 - sum(shares)) ** 0.5)
         for reading, share, read in zip(self._readings, shares, (gloss(text, language), text), strict=True):
             if share:
@@ -172,5 +176,8 @@ def _nearest_neighbours(rows: FloatArray) -> FloatArray:
     return np.asarray(cosines.max(axis=1), dtype=np.float32)
 
 
-def _shares(language: str) -> tuple[float, float]:
-    return _ENGLISH_SHARES if language == _ENGLISH else _FOREIGN_SHARES
+def _shares(text: str, language: str) -> tuple[float, float]:
+    if language == _ENGLISH:
+        return _ENGLISH_SHARES
+    glossed, as_it_stands = _FOREIGN_SHARES
+    return glossed * min(coverage(text, language) / _GOOD_COVERAGE, 1.0), as_it_stands
