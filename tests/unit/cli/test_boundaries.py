@@ -16,8 +16,8 @@ FORBIDDEN = {
     "libs/nlu": SERVICES | LOCAL | {"floodgate", "keyflow"},
     "deploy/local": SERVICES | {"floodgate_demo", "floodgate_eval"},
     "deploy/demo": SERVICES | {"floodgate_eval"},
-    # The evaluation runs the code of the two services that it measures, and of no other.
-    "eval": (SERVICES - {"firewall", "summarizer"}) | {"floodgate_demo"},
+    # Evaluation and shadow run the code of the services that decide, and of no other.
+    "eval": (SERVICES - {"agent", "firewall", "summarizer"}) | {"floodgate_demo"},
     **{f"services/{name}": (SERVICES - {name}) | LOCAL for name in SERVICES},
 }
 IMPURE = {"confluent_kafka", "boto3", "botocore", "httpx", "opensearchpy", "time", "random"}
