@@ -25,7 +25,7 @@ _FEWEST_WORDS: Final = 5
 _FEW_WORDS_CAP: Final = 0.3
 # English is judged by its meaning and told apart more sharply: this much there raised no more false alarms than the
 # threshold did, on ordinary messages that no model had read.
-_ENGLISH_POINT: Final = 0.45
+_ENGLISH_POINT: Final = 0.52
 _HIDDEN_TEXT: Final = 0.85
 _MANY_HIDDEN: Final = 12
 _FENCE: Final = re.compile(
