@@ -36,7 +36,7 @@ _TOPIC_PATIENCE_SECONDS: Final = 5.0
 _LEAVE_SECONDS: Final = 2.0
 _FOLLOW_POLL_SECONDS: Final = 0.005
 _HELD_RECORDS: Final = 500
-_REJOIN_SECONDS: Final = 60.0
+_REJOIN_SECONDS: Final = 20.0
 
 
 @dataclass(slots=True)

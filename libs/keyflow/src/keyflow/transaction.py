@@ -121,6 +121,9 @@ class Transactions:
             except KafkaException as failed:
                 if failed.args[0].code() in FENCED:
                     raise self._fenced() from failed
+                if failed.args[0].retriable():
+                    # It may never get its answer after an absence of the broker; a new producer ends the transaction.
+                    self._renew()
                 raise
         raise RetryableError(f"the transaction was aborted: {error.name()}")
 
@@ -131,6 +134,9 @@ class Transactions:
         seconds = time.monotonic() - self._began
         if seconds * 1000 < self._config.transaction_timeout_ms:
             return slot_taken(self._config.transactional_id)
+        self._renew()
+        return RetryableError(f"the broker ended a transaction that took {seconds:.0f} s")
+
+    def _renew(self) -> None:
         self.producer = Producer(self._config.producer())
         self._fresh = True
-        return RetryableError(f"the broker ended a transaction that took {seconds:.0f} s")
