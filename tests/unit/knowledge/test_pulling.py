@@ -149,18 +149,60 @@ def test_what_is_no_interval_is_refused(written: str) -> None:
         parse_interval(written)
 
 
+class Clock:
+    """Time that passes only by waiting and by what a job takes."""
+
+    def __init__(self, stop_after: float) -> None:
+        self.now = 0.0
+        self.stop_after = stop_after
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        return self.now >= self.stop_after
+
+
 def test_the_schedule_goes_on_after_failures_and_tries_sooner() -> None:
-    clock = iter(range(0, 1_000_000, 10))
-    waits: list[float] = []
-    runs = iter([None, OutageError("down"), FatalError("no bucket"), None, None])
+    clock = Clock(stop_after=5_000.0)
+    runs: list[float] = []
+    outcomes = iter([None, OutageError("down"), FatalError("no bucket"), None])
 
     def job() -> None:
-        if error := next(runs):
+        runs.append(clock.now)
+        clock.now += 10.0
+        if error := next(outcomes):
             raise error
 
-    def wait(seconds: float) -> bool:
-        waits.append(seconds)
-        return len(waits) == 4
+    repeat(job, 3_600.0, look_seconds=30.0, wait=clock.wait, clock=lambda: clock.now)
+    assert runs == [0.0, 3_600.0, 3_670.0, 3_800.0]
 
-    repeat(job, 3_600.0, wait=wait, clock=lambda: float(next(clock)))
-    assert waits == [3_590.0, 60.0, 120.0, 3_590.0]
+
+def test_the_schedule_runs_soon_after_another_version_is_published_and_not_for_a_store_that_fails() -> None:
+    clock = Clock(stop_after=100.0)
+    runs: list[float] = []
+
+    def version() -> str | None:
+        if 20.0 < clock.now < 40.0:
+            raise OutageError("the store is down")
+        return "b" if clock.now >= 50.0 else "a"
+
+    repeat(
+        lambda: runs.append(clock.now),
+        3_600.0,
+        version=version,
+        look_seconds=3.0,
+        wait=clock.wait,
+        clock=lambda: clock.now,
+    )
+    assert runs == [0.0, 51.0]
+
+
+def test_a_job_that_takes_longer_than_its_interval_still_notices_that_it_is_time_to_stop() -> None:
+    clock = Clock(stop_after=200.0)
+    runs: list[float] = []
+
+    def job() -> None:
+        runs.append(clock.now)
+        clock.now += 90.0
+
+    repeat(job, 60.0, wait=clock.wait, clock=lambda: clock.now)
+    assert runs == [0.0, 90.0, 180.0]

@@ -10,7 +10,9 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from floodgate.catalogue.opening import active_version
 from floodgate.knowledge import Example, Passage
+from floodgate.settings import CatalogueSettings, load
 from floodgate.telemetry import configure_logging
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -65,14 +67,15 @@ def sync(
 def schedule(
     every: Annotated[str, typer.Option(help="How often: 24h, 90m, 1d.")] = "24h",
 ) -> None:
-    """Sync now and then again and again, until Ctrl-C or SIGTERM; in AWS an EventBridge rule does it."""
+    """Sync now, at every interval and seconds after a publish or rollback of the catalogue, until Ctrl-C or SIGTERM."""
     interval_seconds = parse_interval(every)
+    settings = load(CatalogueSettings)
 
     def once() -> None:
         with _wired() as knowledge:
             _sync(knowledge, lambda *_: None)
 
-    repeat(once, interval_seconds)
+    repeat(once, interval_seconds, version=active_version(settings), look_seconds=settings.poll_seconds)
 
 
 @app.command()

@@ -7,9 +7,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
-from floodgate.telemetry import get_logger
+from floodgate.telemetry import get_logger, one_line
 from keyflow.errors import FatalError, KeyflowError
 
 _log: Final = get_logger(__name__)
@@ -35,10 +36,12 @@ def repeat(
     job: Callable[[], None],
     interval_seconds: float,
     *,
+    version: Callable[[], str | None] = lambda: None,
+    look_seconds: float = 3.0,
     wait: Callable[[float], bool] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Run a job at once and then at every interval, until SIGTERM or SIGINT.
+    """Run a job at once, then at every interval and whenever another version is published, until SIGTERM or SIGINT.
 
     A run that fails is tried again after a minute, then two, four and so on, at most an interval later; a fatal
     failure too, for a bucket or a password is put right while this goes on.
@@ -46,25 +49,57 @@ def repeat(
     Args:
         job: What is run.
         interval_seconds: From the beginning of one run to the next.
+        version: The published version of the catalogue; None where none is published. A failure to read it counts
+            as no change: the next look, or the interval, makes up for it.
+        look_seconds: Between two looks at it.
         wait: Waits so many seconds; True when it is time to stop.
         clock: Monotonic seconds.
     """
     wait = wait or _until_stopped()
     failures = 0
     while True:
-        started = clock()
+        started, ran = clock(), _known(version)
         try:
             job()
             failures = 0
         except KeyflowError as error:
             failures += 1
-            _log.error("knowledge.failed", error=type(error).__name__, reason=str(error), failures=failures)
+            _log.error("knowledge.failed", error=type(error).__name__, reason=one_line(error), failures=failures)
         pause = interval_seconds - (clock() - started)
         if failures:
             pause = min(pause, _FIRST_RETRY_SECONDS * 2 ** (failures - 1))
         _log.info("knowledge.next", in_seconds=round(max(pause, 0.0)))
-        if wait(max(pause, 0.0)):
+        if _waited(max(pause, 0.0), look_seconds, wait, clock, partial(_changed, version, ran)):
             return
+
+
+def _waited(
+    seconds: float,
+    look_seconds: float,
+    wait: Callable[[float], bool],
+    clock: Callable[[], float],
+    is_due: Callable[[], bool],
+) -> bool:
+    """Waits out the seconds, or until something is due; True when it is time to stop."""
+    until = clock() + seconds
+    while not wait(max(min(until - clock(), look_seconds), 0.0)):
+        if clock() >= until:
+            return False
+        if is_due():
+            _log.info("knowledge.published")
+            return False
+    return True
+
+
+def _changed(version: Callable[[], str | None], ran: str | None) -> bool:
+    return _known(version) not in (None, ran)
+
+
+def _known(version: Callable[[], str | None]) -> str | None:
+    try:
+        return version()
+    except KeyflowError:
+        return None
 
 
 def _until_stopped() -> Callable[[float], bool]:

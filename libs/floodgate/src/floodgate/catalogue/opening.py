@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from keyflow.errors import FatalError, KeyflowError, OutageError, RetryableError
@@ -53,6 +54,19 @@ def open_catalogue(settings: CatalogueSettings) -> Opened:
         log.warning("catalogue.nothing_published", store=published.where, directory=str(settings.dir))
         return Opened(load_catalogue(settings.dir), published)
     return Opened(found, published)
+
+
+def active_version(settings: CatalogueSettings) -> Callable[[], str | None]:
+    """Asks the store that the settings name for the active version; None where nothing is published, or no store."""
+    if not settings.store:
+        return lambda: None
+    published = PublishedCatalogue(open_blobs(settings.store))
+
+    def ask() -> str | None:
+        pointer = published.pointer()
+        return pointer.version if pointer else None
+
+    return ask
 
 
 def last_good(published: PublishedCatalogue) -> Catalogue | None:
