@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from floodgate.catalogue import CatalogueIndex, load_catalogue
+from floodgate.committed import CommittedRecords
 from floodgate.events import Feedback, Verdict, edge_event_id
 from floodgate.events.generated import AvroModel
 from floodgate.events.times import from_ms, now_ms
@@ -15,7 +16,6 @@ from floodgate.json_lines import json_objects
 from keyflow import FatalError
 from pydantic import ValidationError
 
-from floodgate_eval.committed import CommittedRecords
 from floodgate_eval.feedback import Rows, rows_of
 from floodgate_eval.rows import Task
 

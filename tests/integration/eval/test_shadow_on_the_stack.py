@@ -14,11 +14,11 @@ from uuid import uuid4
 
 import pytest
 from confluent_kafka.admin import AdminClient
+from floodgate.committed import CommittedRecords
 from floodgate.events import AvroModel, Decision, Feedback, Message, MessageKind, Misuse, Verdict, Versions
 from floodgate.events.serde import AvroSerde
 from floodgate.service import EventProducer
 from floodgate.settings import KafkaSettings, RegistrySettings, load
-from floodgate_eval.committed import CommittedRecords
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[3]

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+from floodgate.committed import CommittedRecords
 from floodgate.events.generated import AvroModel
 from floodgate.events.topics import model, topics
 from floodgate.json_lines import json_objects
 from keyflow import FatalError
 from pydantic import ValidationError
 
-from floodgate_eval.committed import CommittedRecords
 from floodgate_eval.sampling import SEED
 
 DEFAULT_LOOKBACK_SECONDS: Final = 7 * 86_400.0

@@ -9,6 +9,7 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
+from floodgate.json_lines import json_objects
 from floodgate.settings import load
 from keyflow.errors import FatalError
 from rich.console import Console
@@ -22,12 +23,13 @@ from summarizer.domain.features import feature_definitions, typed_values
 from summarizer.domain.offline import as_of, offline_row, parsed
 from summarizer.ledger_cli import ledger
 from summarizer.settings import FeatureStoreSettings
-from summarizer.sources import committed, json_lines, summaries
+from summarizer.sources import summaries
 
 app = typer.Typer(help="Feature records of finished interactions.", no_args_is_help=True)
 
 app.command()(ledger)
 
+_LABEL_SHAPE = '{"contact_id": "…", "at": "2026-11-20T10:00:00Z", "label": 1}'
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -94,13 +96,13 @@ def export(
     now = datetime.now(UTC)
     rows = [
         offline_row(record, invoked_at=datetime.fromtimestamp(at_ms / 1000, UTC), written_at=now)
-        for _, _, record, at_ms in committed(("support.summaries",))
+        for record, at_ms in summaries()
     ]
     store = ParquetOfflineStore(to)
     kept, partitions = store.write(rows)
     typer.echo(f"{to}: {kept} rows in {partitions} hourly partitions, from {len(rows)} records")
     if labels is not None and out is not None:
-        joined = as_of(store.rows(), [row for _, row in json_lines((labels,))], key)
+        joined = as_of(store.rows(), [row for _, row in json_objects((labels,), _LABEL_SHAPE)], key)
         write_table(joined, out)
         found = sum("summary" in row for row in joined)
         typer.echo(f"{out}: {len(joined)} labels, {found} of them with features known at their moment")
@@ -114,7 +116,7 @@ def drift(
 ) -> None:
     """Compares every feature's distribution per language and prompt version with a reference; exit 1 when one moved."""
     begin = parsed(since)
-    records = summaries()
+    records = [record for record, _ in summaries()]
     before = [r for r in records if begin - timedelta(days=reference_days) <= r.event_time < begin]
     found = shifts(before, [r for r in records if r.event_time >= begin])
     moved = [shift for shift in found if shift.alarms]

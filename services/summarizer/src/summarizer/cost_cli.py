@@ -74,7 +74,7 @@ def report(
     """What the records on support.summaries cost, with a forecast; exit code 1 when one costs too much more."""
     if by not in {"language", "prompt", "cache", "model"}:
         raise typer.BadParameter("say language, prompt, cache or model", param_hint="--by")
-    records = summaries()
+    records = [record for record, _ in summaries()]
     groups = breakdown(records, by)
     each = sum(group.usd for group in groups.values()) / max(len(records), 1)
     alarm = reference_usd is not None and has_drifted(each, reference_usd, tolerance)

@@ -11,13 +11,14 @@ from typing import Annotated, Final
 
 import boto3
 import typer
+from floodgate.committed import CommittedRecords
 from floodgate.telemetry import gauge, get_logger
 from keyflow.errors import FatalError
 from rich.console import Console
 from rich.table import Table
 
 from summarizer.domain.ledger import Entry, Ledger, without_outcome
-from summarizer.sources import committed
+from summarizer.sources import REMEDY
 
 log = get_logger(__name__)
 
@@ -48,8 +49,12 @@ def _look(hours: float, grace_seconds: float, s3: str | None, *, as_json: bool) 
     now = datetime.now(UTC)
     begin = now - timedelta(hours=hours)
     books = Ledger()
-    for _, key, value, at_ms in committed(_TOPICS, since_ms=int(begin.timestamp() * 1000)):
-        books.take(key, value, at_ms)
+    records = CommittedRecords(REMEDY, "ledger")
+    for topic in _TOPICS:
+        for message, key, value in records.of(topic, since_ms=int(begin.timestamp() * 1000)):
+            books.take(key, value, int(message.timestamp()[1]))
+    if records.unreadable:
+        log.warning("ledger.unreadable", records=records.unreadable)
     now_ms = int(now.timestamp() * 1000)
     entries = books.entries(now_ms, grace_seconds)
     late = books.late(now_ms, grace_seconds)

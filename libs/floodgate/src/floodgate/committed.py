@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from confluent_kafka import Message
+from keyflow import FatalError, PoisonMessageError, RetryableError
+from keyflow.reading import committed_records
+
 from floodgate.events.generated import AvroModel
 from floodgate.events.serde import AvroSerde
 from floodgate.settings import KafkaSettings, RegistrySettings, load
-from keyflow import FatalError, PoisonMessageError, RetryableError
-from keyflow.reading import committed_records
 
 
 class CommittedRecords:
