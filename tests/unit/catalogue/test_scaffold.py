@@ -100,17 +100,30 @@ def test_nothing_else_of_a_file_is_touched(on_disk: Any) -> None:
             assert all(line.rstrip("}] ") in text for line in lost), name
 
 
-def test_a_country_can_be_used_once_its_thresholds_are_decided(on_disk: Any) -> None:
+def test_a_country_begins_on_trial_with_a_gate_of_rows_for_every_category(on_disk: Any) -> None:
     files = read_files(on_disk.directory)
-    scaffold = add_country(files, load_files(files), "NO")
-    assert scaffold.marks == {"catalogue.yaml": 1}
-    after = scaffolded(files, scaffold)
-    with pytest.raises(CatalogueError, match="is left here"):
-        load_files(after)
-    kept = [line for line in after["catalogue.yaml"].splitlines() if UNFINISHED.encode() not in line]
-    catalogue = load_files({**after, "catalogue.yaml": b"\n".join(kept)})
+    scaffold = add_country(files, load_files(files), "NO", SUITES)
+    assert scaffold.marks == {}
+    catalogue = load_files(scaffolded(files, scaffold))
     assert catalogue.countries == ("NL", "GB", "NO")
-    assert catalogue.country_thresholds["NO"].model_fields_set == set()
+    for category in (None, *(category.id for category in catalogue.categories)):
+        assert thresholds_for(catalogue, category, "NO").automate_confidence == 1.0
+    assert set(scaffold.gate) == {"suites.yaml", "corpora/NO.jsonl"}
+    suite = yaml.safe_load(scaffold.gate["suites.yaml"])["suites"]["NO/match"]
+    assert suite == {"task": "match", "test": ["corpora/NO.jsonl"], "at_least": {"accuracy": 0.9}}
+    rows = [json.loads(line) for line in scaffold.gate["corpora/NO.jsonl"].splitlines()]
+    assert {(row["chosen_category"], row["match"]) for row in rows} == {
+        (category.id, match) for category in catalogue.categories for match in (True, False)
+    }
+
+
+def test_a_country_on_trial_is_held_back_whatever_a_category_says_and_the_lint_reminds_of_it(on_disk: Any) -> None:
+    files = read_files(OWN)
+    after = scaffolded(files, add_country(files, load_files(files), "NO"))
+    catalogue = load_files(after)
+    assert thresholds_for(catalogue, "refund_tickets", "NL").automate_confidence == 0.7
+    assert thresholds_for(catalogue, "refund_tickets", "NO").automate_confidence == 1.0
+    assert any("country 'NO' is on trial" in problem.message for problem in inspect_files(after).warnings)
 
 
 def test_a_country_and_then_a_language_may_be_added_before_either_is_written(on_disk: Any) -> None:

@@ -21,6 +21,7 @@ from floodgate.catalogue.models import (
     Template,
 )
 from floodgate.catalogue.problems import Problem, Severity
+from floodgate.catalogue.queries import is_on_trial
 
 MAX_EXAMPLE_LENGTH: Final = 200
 MIN_EXAMPLES_PER_LANGUAGE: Final = 5
@@ -91,6 +92,11 @@ def _check_layers(built: Built, header: Header, origin: Origin) -> Iterator[Prob
             remedy = f"when `floodgate eval gate --only {name}/` passes, remove its thresholds"
             message = f"language {name!r} is on trial: it has thresholds of its own"
             yield origin.problem(message, remedy, "language_thresholds", name, severity=_WARNING)
+    for name, thresholds in header.country_thresholds.items():
+        if name in header.countries and is_on_trial(thresholds):
+            remedy = f"when `floodgate eval gate --only {name}/` passes, decide on its thresholds or remove them"
+            message = f"country {name!r} is on trial: nothing is automated there"
+            yield origin.problem(message, remedy, "country_thresholds", name, severity=_WARNING)
 
 
 def _check_paths(built: Built, header: Header) -> Iterator[Problem]:

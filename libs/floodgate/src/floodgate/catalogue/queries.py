@@ -41,15 +41,26 @@ def in_language(texts: Mapping[str, str], language: str | None, default_language
     return texts[language] if language is not None and language in texts else texts[default_language]
 
 
+def is_on_trial(thresholds: Thresholds | None) -> bool:
+    """Whether the thresholds of a country let nothing be automated."""
+    return (
+        thresholds is not None
+        and "automate_confidence" in thresholds.model_fields_set
+        and (thresholds.automate_confidence >= 1.0)
+    )
+
+
 def thresholds_for(
     catalogue: Catalogue, category: str | None, country: str | None = None, language: str | None = None
 ) -> Thresholds:
     """The thresholds that hold: what a language sets wins over the category, that over the country, that over all."""
+    of_country = catalogue.country_thresholds.get(country or "")
     layers = (
         catalogue.thresholds,
-        catalogue.country_thresholds.get(country or ""),
+        of_country,
         catalogue.category_thresholds.get(category or ""),
-        # A language on trial is held back whatever a category says.
+        # What is on trial, a country or a language, is held back whatever a category says.
+        of_country if is_on_trial(of_country) else None,
         catalogue.language_thresholds.get(language or ""),
     )
     merged: dict[str, float] = {}

@@ -12,7 +12,7 @@ from keyflow.errors import FatalError
 
 from floodgate.catalogue.checks import MIN_EXAMPLES_PER_LANGUAGE
 from floodgate.catalogue.models import Catalogue
-from floodgate.catalogue.scaffold_gate import TRIAL_THRESHOLDS, gate_of
+from floodgate.catalogue.scaffold_gate import TRIAL_THRESHOLDS, country_gate_of, gate_of
 from floodgate.catalogue.source import UNFINISHED
 from floodgate.catalogue.yaml_edit import Addition, add_members
 
@@ -71,13 +71,14 @@ def add_language(
     return Scaffold({**changed, **stubs}, _language_steps(language, catalogue), gate)
 
 
-def add_country(files: Mapping[str, bytes], catalogue: Catalogue, country: str) -> Scaffold:
-    """A country, with thresholds of its own to decide on.
+def add_country(files: Mapping[str, bytes], catalogue: Catalogue, country: str, suites: str | None = None) -> Scaffold:
+    """A country on trial: its thresholds let nothing be automated until it has passed its gate.
 
     Args:
         files: The working folder's files.
         catalogue: What they say.
         country: ISO 3166-1 alpha-2 code.
+        suites: What the gate's file of suites says; None where there is none.
 
     Raises:
         FatalError: It is no code or is served already, or the file's layout does not let it be added.
@@ -87,23 +88,13 @@ def add_country(files: Mapping[str, bytes], catalogue: Catalogue, country: str) 
     if country in catalogue.countries:
         raise FatalError(f"{country} is served already")
     text = files[_HEADER].decode("utf-8-sig")
-    note = f"{UNFINISHED} thresholds of {country}: copy and change what shall differ there, else leave {{}}"
-    additions = [Addition(("countries",), country)]
-    if "country_thresholds" in (yaml.safe_load(text) or {}):
-        additions.append(Addition(("country_thresholds",), {}, key=country))
-    else:
-        additions.append(Addition((), {country: {}}, key="country_thresholds"))
-    text = add_members(_HEADER, text, additions)
-    return Scaffold({_HEADER: _noted(text, note)}, _country_steps(country, catalogue))
-
-
-def _noted(text: str, note: str) -> str:
-    """The note on the line before the thresholds: a comment never changes what a file says."""
-    return re.sub(r"^(?=country_thresholds:)", f"# {note}\n", text, count=1, flags=re.MULTILINE)
+    additions = [Addition(("countries",), country), _on_trial(text, "country_thresholds", country)]
+    gate = country_gate_of(catalogue, country, suites) if suites is not None else {}
+    return Scaffold({_HEADER: add_members(_HEADER, text, additions)}, _country_steps(country, catalogue), gate)
 
 
 def _language_additions(texts: Mapping[str, str], default: str, language: str) -> Iterator[tuple[str, list[Addition]]]:
-    yield _HEADER, [Addition(("languages",), language), _on_trial(texts[_HEADER], language)]
+    yield _HEADER, [Addition(("languages",), language), _on_trial(texts[_HEADER], "language_thresholds", language)]
     for name, text in texts.items():
         data: Any = yaml.safe_load(text) if name.endswith(".yaml") else None
         found: list[Addition] = []
@@ -122,11 +113,11 @@ def _language_additions(texts: Mapping[str, str], default: str, language: str) -
             yield name, found
 
 
-def _on_trial(header: str, language: str) -> Addition:
-    """Thresholds that hold the language back until it has passed its gate."""
-    if "language_thresholds" in (yaml.safe_load(header) or {}):
-        return Addition(("language_thresholds",), dict(TRIAL_THRESHOLDS), key=language)
-    return Addition((), {language: dict(TRIAL_THRESHOLDS)}, key="language_thresholds")
+def _on_trial(header: str, member: str, name: str) -> Addition:
+    """Thresholds that hold a language or country back until it has passed its gate."""
+    if member in (yaml.safe_load(header) or {}):
+        return Addition((member,), dict(TRIAL_THRESHOLDS), key=name)
+    return Addition((), {name: dict(TRIAL_THRESHOLDS)}, key=member)
 
 
 def _of_list(data: Any, member: str, texts: str, default: str, language: str) -> Iterator[Addition]:
@@ -193,10 +184,12 @@ def _country_steps(country: str, catalogue: Catalogue) -> tuple[str, ...]:
     bound = sorted({article.id for article in catalogue.articles if article.countries})
     named = f" ({', '.join(bound)} hold only in some)" if bound else ""
     return (
-        f"Decide on the thresholds of {country} in {_HEADER}, and remove the line with {UNFINISHED}.",
         f"Its customers write in {', '.join(catalogue.languages)}; for another language "
         "`floodgate catalogue add-language`.",
         f"Look through the knowledge for what differs there{named}: `countries: [{country}]` in an article's head.",
         f"Ask the developers whether the masking of personal data knows the national ids of {country}.",
-        f"Run `make eval` on messages from {country}, then `floodgate catalogue publish --reason …`.",
+        f"It is on trial: `country_thresholds` in {_HEADER} hold it back. Write messages from {country} into "
+        f"eval/corpora/{country}.jsonl, in its languages, and run `floodgate eval gate --only {country}/`. When it "
+        "passes, renew the baseline (`--update`) and decide on the country's thresholds, or remove them.",
+        "`floodgate catalogue diff`, then `floodgate catalogue publish --reason …`.",
     )

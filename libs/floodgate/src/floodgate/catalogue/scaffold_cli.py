@@ -32,8 +32,8 @@ def add_country_command(
     country: Annotated[str, typer.Argument(metavar="CC", help="ISO 3166-1 alpha-2 code, such as DK.")],
     directory: Directory = None,
 ) -> None:
-    """Serve a country, with thresholds of its own to decide on."""
-    _write(add_country, country, directory)
+    """Serve a country on trial, with the gate that it has to pass."""
+    _write(lambda files, catalogue, code: add_country(files, catalogue, code, _suites(directory)), country, directory)
 
 
 def _evaluation(directory: Path | None) -> Path:
