@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -14,7 +14,12 @@ _TIMEOUT_SECONDS: Final = 30.0
 
 
 def committed_records(
-    client: Mapping[str, Any], topic: str, *, remedy: str = "create it first", since_ms: int | None = None
+    client: Mapping[str, Any],
+    topic: str,
+    *,
+    remedy: str = "create it first",
+    since_ms: int | None = None,
+    partitions: Collection[int] | None = None,
 ) -> Iterator[Message]:
     """Every committed record of a topic, up to its end as it is now; belongs to no group, commits nothing.
 
@@ -24,6 +29,7 @@ def committed_records(
         remedy: What to do when it does not exist.
         since_ms: Leaves out what is older, by Kafka's timestamps: a partition is read from its first record that is
             not older; None: from the beginning.
+        partitions: Only these; None: all.
 
     Raises:
         FatalError: Kafka cannot be reached, or the topic does not exist.
@@ -31,7 +37,7 @@ def committed_records(
     settings = {"enable.auto.commit": False, "isolation.level": "read_committed", "auto.offset.reset": "earliest"}
     consumer = Consumer({**client, **settings})
     try:
-        ends = _ends(consumer, topic, remedy)
+        ends = _ends(consumer, topic, remedy, partitions)
         consumer.assign(_starts(consumer, topic, ends, since_ms))
         while ends:
             for message in consumer.consume(_READ_AT_ONCE, 0.2):
@@ -59,14 +65,37 @@ def _starts(consumer: Consumer, topic: str, ends: dict[int, int], since_ms: int 
     return starts
 
 
-def _ends(consumer: Consumer, topic: str, remedy: str) -> dict[int, int]:
+def _ends(consumer: Consumer, topic: str, remedy: str, only: Collection[int] | None) -> dict[int, int]:
     """The end of every partition that holds something."""
     found = consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic]
     if found.error is not None:
         raise FatalError(f"there is no topic {topic}: {remedy}")
     ends: dict[int, int] = {}
-    for partition in found.partitions:
+    for partition in found.partitions if only is None else set(only) & set(found.partitions):
         low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_SECONDS)
         if high > low:
             ends[partition] = high
     return ends
+
+
+_MASK: Final = 0xFFFFFFFF
+_MULTIPLIER: Final = 0x5BD1E995
+_SEED: Final = 0x9747B28C
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Where a key's records stand: Java's default partitioner, murmur2 without its sign."""
+    return (_murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def _murmur2(data: bytes) -> int:
+    """Kafka's variant of MurmurHash2, 32 bits."""
+    value = (_SEED ^ len(data)) & _MASK
+    whole = len(data) // 4 * 4
+    for at in range(0, whole, 4):
+        word = int.from_bytes(data[at : at + 4], "little") * _MULTIPLIER & _MASK
+        value = value * _MULTIPLIER & _MASK ^ ((word ^ word >> 24) * _MULTIPLIER & _MASK)
+    if tail := data[whole:]:
+        value = (value ^ int.from_bytes(tail, "little")) * _MULTIPLIER & _MASK
+    value = (value ^ value >> 13) * _MULTIPLIER & _MASK
+    return value ^ value >> 15

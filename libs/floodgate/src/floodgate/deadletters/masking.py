@@ -65,13 +65,13 @@ def decoded(letter: DeadLetter, serde: AvroSerde) -> Any:
         return None
 
 
-def masked(value: Any, name: str = "") -> Any:
-    """The same shape with texts replaced by their lengths."""
+def masked(value: Any, name: str = "", also: frozenset[str] = frozenset()) -> Any:
+    """The same shape with texts replaced by their lengths; `also` names further members that may be shown."""
     if isinstance(value, Mapping):
-        return {str(key): masked(part, str(key)) for key, part in value.items()}
+        return {str(key): masked(part, str(key), also) for key, part in value.items()}
     if isinstance(value, list):
-        return [masked(part, name) for part in value]
-    if isinstance(value, str) and name not in _SHOWN and value:
+        return [masked(part, name, also) for part in value]
+    if isinstance(value, str) and name not in _SHOWN and name not in also and value:
         return f"<{len(value)} characters>"
     return value
 

@@ -172,17 +172,18 @@ class Message(AvroModel):
 
 
 class Metric(AvroModel):
-    """support.metrics: one figure of one window, or a surge alert."""
+    """support.metrics: one additive figure of one window and cell, or an alert."""
 
     event_id: UUID = Field(description="Derived from the channel's own id or, uuid5, from (causation_id, step): the same input gives the same id.")
     occurred_at: AwareDatetime = Field(description='When it happened, UTC; for a derived event, when its cause happened was handled.')
     causation_id: UUID | None = Field(default=None, description='The event that caused this one; null at the edge.')
-    name: str = Field(description='Name of the figure.')
-    window_start: AwareDatetime = Field(description='Start of the window, inclusive.')
-    window_seconds: int = Field(description='Length of the window.')
-    dimensions: dict[str, str] = Field(default_factory=dict, description='category, language, country and the like.')
-    value: float = Field(description='The figure.')
+    name: str = Field(description='Name of the figure, dotted: verdicts, verdicts.urgent, cost_usd; of an alert: surge.<figure>, dead_letters.first, completeness.gap.')
+    window_start: AwareDatetime = Field(description="Start of the window, inclusive, by event time (the record's occurred_at).")
+    window_seconds: int = Field(description='Length of the window: 60, 900 or 3600.')
+    dimensions: dict[str, str] = Field(default_factory=dict, description='category, language and country of the cell, always all three for a figure, empty when unknown; alerts have those that apply.')
+    value: float = Field(description='The figure; cells of a window add up.')
     alert: str | None = Field(default=None, description='Why this is an alert; null for a plain figure.')
+    revision: int = Field(default=0, description='0 when the window closed, higher for each correction by late events: of a window, name and dimensions the highest counts.')
 
 
 class ModelUsage(AvroModel):
