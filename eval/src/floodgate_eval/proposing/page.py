@@ -109,4 +109,6 @@ def _tile(name: str, value: str) -> str:
 
 
 def _share(count: int, total: int) -> str:
-    return f"{count / total:.0%}" if total else "–"
+    if not total:
+        return "–"
+    return "<1%" if 0 < count < total * 0.005 else f"{count / total:.0%}"

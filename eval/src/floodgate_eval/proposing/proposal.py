@@ -116,7 +116,8 @@ def propose(messages: Sequence[Masked], served: Collection[str], groups: int | N
         left_over += int((clusters.labels < 0).sum())
         categories += _described(own, rows, clusters, code, {category.identifier for category in categories})
     skipped = {code: len(by_language[code]) for code in ranked if code not in kept}
-    return Proposal(tuple(categories), tuple(messages), left_over, skipped)
+    largest_first = sorted(categories, key=lambda category: -category.size)
+    return Proposal(tuple(largest_first), tuple(messages), left_over, skipped)
 
 
 def _described(
