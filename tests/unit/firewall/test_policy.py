@@ -55,7 +55,7 @@ WITH_MODEL = [
     ("right path without a workflow", {"chosen_path": "tickets/order_status"},
      {"category": "order_status", "workflow": None}, "pass", None, "tickets"),
     ("automation at propose only", {"chosen_path": "subscription/cancel"},
-     {"category": "cancel_plan", "workflow": "cancel_plan"}, "pass", None, "billing"),
+     {"category": "cancel_plan", "workflow": "cancel_plan"}, "automate", None, "billing"),
     ("never automate, right path", {"chosen_path": "account/security"},
      {"category": "account_security", "workflow": None}, "pass", None, "trust_safety"),
     ("never automate, wrong path, is not sent round", {},
@@ -279,16 +279,31 @@ def test_every_explanation_is_one_sentence(index):
         assert "\n" not in text
 
 
-@pytest.mark.parametrize("automation", [a for a in Automation if a is not Automation.ON])
-def test_only_automation_that_is_on_is_acted_on(catalogue, automation):
+@pytest.mark.parametrize(
+    ("automation", "decision", "workflow"),
+    [
+        (Automation.OFF, Decision.PASS, None),
+        (Automation.SHADOW, Decision.PASS, "resend_tickets"),
+        (Automation.PROPOSE, Decision.AUTOMATE, "resend_tickets"),
+        (Automation.ON, Decision.AUTOMATE, "resend_tickets"),
+    ],
+)
+def test_how_far_a_category_is_automated(catalogue, automation, decision, workflow):
     changed = tuple(
         c.model_copy(update={"automation": automation}) if c.id == "resend_tickets" else c for c in catalogue.categories
     )
     index = CatalogueIndex(catalogue.model_copy(update={"categories": changed}))
     ruling = decide(situation(), assessment(), index)
-    assert ruling.decision is Decision.PASS
-    expected = None if automation is Automation.OFF else "resend_tickets"
-    assert ruling.workflow == expected
+    assert (ruling.decision, ruling.workflow) == (decision, workflow)
+
+
+def test_in_shadow_a_workflow_is_named_only_where_it_would_have_run(catalogue):
+    changed = tuple(
+        c.model_copy(update={"automation": "shadow"}) if c.id == "resend_tickets" else c for c in catalogue.categories
+    )
+    index = CatalogueIndex(catalogue.model_copy(update={"categories": changed}))
+    unsure = decide(situation(), assessment(confidence=0.55), index)
+    assert (unsure.decision, unsure.workflow) == (Decision.PASS, None)
 
 
 def test_never_automate_wins_over_automation_that_is_on(catalogue):
@@ -322,7 +337,7 @@ def test_every_ruling_over_every_situation_is_well_formed(index):
         elif misuse is not Misuse.NONE:
             assert ruling.decision is Decision.QUARANTINE
         if ruling.decision is Decision.AUTOMATE and question is None:
-            assert category == "resend_tickets"
+            assert index.categories[category].automation in {Automation.PROPOSE, Automation.ON}
             assert not waiting
             assert not signals
             assert confidence > 0.6

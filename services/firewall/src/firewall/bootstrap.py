@@ -14,6 +14,8 @@ from floodgate.catalogue.serving import serve
 from floodgate.events.serde import AvroSerde
 from floodgate.events.times import now_ms
 from floodgate.knowledge import DegradingRetriever, FakeRetriever, OpenSearchRetriever, Retriever, make_client
+from floodgate.mode_switch import ModeSwitch, follow_modes
+from floodgate.modes import Modes
 from floodgate.service import Service, make_processor
 from floodgate.settings import OpenSearchSettings, RegistrySettings, load
 
@@ -47,20 +49,24 @@ def bootstrap(
     retriever: Retriever | None = None,
     languages: LanguageIdentifier | None = None,
     serde: AvroSerde | None = None,
+    modes: ModeSwitch | None = None,
 ) -> Service:
     """The service; whatever is passed takes the place of the real thing.
 
     Raises:
         FatalError: A setting is missing or wrong, or the catalogue does not hold together.
     """
-    make_handler = _handlers(settings, model or BedrockModel(load(BedrockSettings)), retriever, languages)
+    serde = serde or AvroSerde(load(RegistrySettings).url)
+    switch = modes or follow_modes(serde)
+    client = model or BedrockModel(load(BedrockSettings))
+    make_handler = _handlers(settings, client, retriever, languages, lambda: switch.modes)
     served = serve(NAME, make_handler, catalogue)
     live = served.handler
     processor = make_processor(
         NAME,
         ("support.messages", *FOLLOWED),
         live,
-        serde or AvroSerde(load(RegistrySettings).url),
+        serde,
         followed=FOLLOWED,
         state_model=ConversationState,
         state_ttl_seconds=settings.state_ttl_seconds,
@@ -75,7 +81,7 @@ def bootstrap(
             known = served.catalogue
             await asyncio.to_thread(NluLanguageIdentifier(known.languages, known.default_language).warm_up)
 
-    return Service(name=NAME, processors=(processor,), tasks=(served.task,), on_start=(warm_up,))
+    return Service(name=NAME, processors=(processor,), tasks=(served.task, switch), on_start=(warm_up, switch.start))
 
 
 def check_catalogue(catalogue: Catalogue) -> None:
@@ -92,12 +98,13 @@ def _handlers(
     model: ModelClient,
     retriever: Retriever | None,
     languages: LanguageIdentifier | None,
+    modes: Callable[[], Modes],
 ) -> Callable[[Catalogue], FirewallHandler]:
     """Makes the handler of a version of the catalogue; what no version changes is shared by all."""
     find = _retrievers(model) if retriever is None else lambda _: retriever
 
     def make(catalogue: Catalogue) -> FirewallHandler:
-        screen = Screen(catalogue, SERVICE_VERSION)
+        screen = Screen(catalogue, SERVICE_VERSION, modes)
         classifier = NluClassifier(catalogue) if catalogue.cascade.certainty else None
         if classifier is not None:
             # Training takes seconds, which no message should wait for.

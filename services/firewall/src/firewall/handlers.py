@@ -36,6 +36,7 @@ from keyflow import (
 )
 
 from firewall.domain.assessment import interpret
+from firewall.domain.automation import within
 from firewall.domain.burst import Place, burst_after, goes_on, held, is_undecided, may_go_on, place_of, said_once
 from firewall.domain.cascade import LOCAL_LABEL, LocalClassifier
 from firewall.domain.following import after_agent_escalation, after_agent_reply, after_notice, after_ruling
@@ -347,6 +348,7 @@ class FirewallHandler:
         place: Place = ALONE,
     ) -> Outcome[ConversationState]:
         index = self._screen.index
+        ruling = within(ruling, index, self._screen.modes)
         verdict = verdict_of(message, ruling, findings, index)
         escalation = escalation_of(message, ruling, findings, index)
         reason = ruling.reason_code or "-"

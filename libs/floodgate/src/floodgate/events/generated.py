@@ -23,6 +23,15 @@ class ActionStatus(StrEnum):
     UNKNOWN = 'unknown'
 
 
+class ApprovalDecision(StrEnum):
+    """What was decided."""
+
+    APPROVE = 'approve'
+    REJECT = 'reject'
+    EXPIRE = 'expire'
+    UNKNOWN = 'unknown'
+
+
 class FeedbackLabel(StrEnum):
     """Judgement."""
 
@@ -41,6 +50,17 @@ class MessageKind(StrEnum):
     UNKNOWN = 'unknown'
 
 
+class SwitchMode(StrEnum):
+    """The most that is allowed; on lifts the limit."""
+
+    OBSERVE = 'observe'
+    OFF = 'off'
+    SHADOW = 'shadow'
+    PROPOSE = 'propose'
+    ON = 'on'
+    UNKNOWN = 'unknown'
+
+
 class TurnRole(StrEnum):
     """Who spoke."""
 
@@ -48,6 +68,36 @@ class TurnRole(StrEnum):
     AGENT = 'agent'
     BOT = 'bot'
     SYSTEM = 'system'
+
+
+class ProposalMode(StrEnum):
+    """In which mode the workflow ran."""
+
+    SHADOW = 'shadow'
+    PROPOSE = 'propose'
+    UNKNOWN = 'unknown'
+
+
+class ProposalStatus(StrEnum):
+    """How it stands."""
+
+    OBSERVED = 'observed'
+    PENDING = 'pending'
+    APPROVED = 'approved'
+    REJECTED = 'rejected'
+    EXPIRED = 'expired'
+    WITHDRAWN = 'withdrawn'
+    UNKNOWN = 'unknown'
+
+
+class ProposalOutcome(StrEnum):
+    """How far the workflow came."""
+
+    ASKS = 'asks'
+    ACTS = 'acts'
+    RESOLVES = 'resolves'
+    HANDS_OVER = 'hands_over'
+    UNKNOWN = 'unknown'
 
 
 class Sentiment(StrEnum):
@@ -114,6 +164,19 @@ class ActionResult(AvroModel):
     idempotency_key: str = Field(description='The key that makes a repeat harmless.')
     status: ActionStatus = Field(description='What became of it.')
     detail: str = Field(default='', description='Code or reference from the backend, no personal data.')
+
+
+class Approval(AvroModel):
+    """support.approvals: what a person decided about a proposal."""
+
+    event_id: UUID = Field(description="Derived from the channel's own id or, uuid5, from (causation_id, step): the same input gives the same id.")
+    occurred_at: AwareDatetime = Field(description='When it happened, UTC; for a derived event, when its cause happened was handled.')
+    causation_id: UUID | None = Field(default=None, description='The event that caused this one; null at the edge.')
+    conversation_id: str = Field(description='Key of the topic.')
+    proposal_id: UUID = Field(description='Which proposal.')
+    decision: ApprovalDecision = Field(description='What was decided; expire: nobody did in time.')
+    actor: str = Field(description="Who: an operator's login, or the local user of the command line.")
+    reason: str = Field(default='', description='Why.')
 
 
 class AuditEntry(AvroModel):
@@ -184,6 +247,18 @@ class Metric(AvroModel):
     value: float = Field(description='The figure; cells of a window add up.')
     alert: str | None = Field(default=None, description='Why this is an alert; null for a plain figure.')
     revision: int = Field(default=0, description='0 when the window closed, higher for each correction by late events: of a window, name and dimensions the highest counts.')
+
+
+class ModeChange(AvroModel):
+    """support.modes: how far automation may go from now on, everywhere or in one category."""
+
+    event_id: UUID = Field(description="Derived from the channel's own id or, uuid5, from (causation_id, step): the same input gives the same id.")
+    occurred_at: AwareDatetime = Field(description='When it happened, UTC; for a derived event, when its cause happened was handled.')
+    causation_id: UUID | None = Field(default=None, description='The event that caused this one; null at the edge.')
+    target: str = Field(description='Key of the topic: a category of the catalogue, or * for everything.')
+    mode: SwitchMode = Field(description='The most that is allowed; on lifts the limit.')
+    actor: str = Field(description="Who: an operator's login, the local user of the command line, or evidence.")
+    reason: str = Field(default='', description='Why.')
 
 
 class ModelUsage(AvroModel):
@@ -283,6 +358,41 @@ class OutboundReply(AvroModel):
     options: tuple[ReplyOption, ...] = Field(default=(), description='Buttons, at most ten.')
 
 
+class Proposal(AvroModel):
+    """support.proposals: what a workflow would do, beside a human (shadow) or waiting for one (propose)."""
+
+    event_id: UUID = Field(description="Derived from the channel's own id or, uuid5, from (causation_id, step): the same input gives the same id.")
+    occurred_at: AwareDatetime = Field(description='When it happened, UTC; for a derived event, when its cause happened was handled.')
+    causation_id: UUID | None = Field(default=None, description='The event that caused this one; null at the edge.')
+    proposal_id: UUID = Field(description='The same in all records of one proposal; the newest says how it stands.')
+    conversation_id: str = Field(description='Key of the topic.')
+    channel: str = Field(description='Channel of the conversation.')
+    contact_id: str = Field(description='Pseudonym of the person.')
+    mode: ProposalMode = Field(description='In which mode the workflow ran.')
+    status: ProposalStatus = Field(description='How it stands; observed: computed in shadow, nobody has to decide.')
+    outcome: ProposalOutcome = Field(description='How far the workflow came without acting.')
+    workflow: str = Field(description='Id of the workflow.')
+    step: str = Field(description='Step where it stands.')
+    category: str | None = Field(default=None, description='Category of the catalogue.')
+    action: str = Field(default='', description='Backend call; empty where none was reached.')
+    arguments: dict[str, str] = Field(default_factory=dict, description='What the call would be given.')
+    amount_cents: int = Field(default=0, description='Money that it moves.')
+    idempotency_key: str = Field(default='', description='The key with which it is done once it is approved.')
+    summary: str = Field(default='', description='What would be done, in one sentence.')
+    text: str = Field(default='', description='What the user is told, or would be.')
+    wants: str = Field(default='', description='What the user wants, one sentence.')
+    slots: dict[str, str] = Field(default_factory=dict, description='Values that were read and validated.')
+    steps: tuple[str, ...] = Field(default=(), description='Steps taken.')
+    reason_code: str = Field(default='', description='Why it would hand over.')
+    actor: str = Field(default='', description='Who decided.')
+    reason: str = Field(default='', description='Why it was decided so.')
+    language: str = Field(default='', description='ISO 639-1 code.')
+    team: str | None = Field(default=None, description='Team of the catalogue whose people decide.')
+    usage: ModelUsage = Field(default_factory=ModelUsage, description='Tokens and cost.')
+    versions: Versions = Field(default_factory=Versions, description='What produced it.')
+    expires_at: AwareDatetime | None = Field(default=None, description='After this a human goes on without it.')
+
+
 class Summary(AvroModel):
     """support.summaries: the feature record of one interaction."""
 
@@ -334,6 +444,10 @@ class Escalation(AvroModel):
     suggested_next_step: str = Field(default='', description='What a human would do next.')
     note: str = Field(default='', description='The hand-off as a note that a human likes to read.')
     reply: OutboundReply | None = Field(default=None, description='What the user is told.')
+    transcript: tuple[Turn, ...] = Field(default=(), description='What was said in the workflow, personal data as placeholders, the latest last.')
+    team_open: bool | None = Field(default=None, description='Whether the team was there when it was handed over; null: it has no hours.')
+    team_back_at: AwareDatetime | None = Field(default=None, description='When a closed team is there again.')
+    waiting: int = Field(default=0, description='Conversations that waited for the team before this one; 0 where nobody counts.')
     tags: tuple[str, ...] = Field(default=(), description='Tags to set.')
     usage: ModelUsage = Field(default_factory=ModelUsage, description='Tokens and cost.')
     versions: Versions = Field(default_factory=Versions, description='What produced it.')
@@ -357,6 +471,8 @@ class Reply(AvroModel):
     resolved: bool = Field(default=False, description='True when the case is resolved with this reply.')
     actions: tuple[ActionResult, ...] = Field(default=(), description='Actions that were done.')
     citations: tuple[Citation, ...] = Field(default=(), description='Knowledge that was used.')
+    note: str = Field(default='', description='For colleagues, beside the reply: a decision is asked of them.')
+    team: str | None = Field(default=None, description='Team of the catalogue that has to look at it.')
     tags: tuple[str, ...] = Field(default=(), description='Tags to set.')
     usage: ModelUsage = Field(default_factory=ModelUsage, description='Tokens and cost.')
     versions: Versions = Field(default_factory=Versions, description='What produced it.')
@@ -389,6 +505,8 @@ class Verdict(AvroModel):
     team: str | None = Field(default=None, description='Team of the catalogue whose queue it belongs to.')
     reply: OutboundReply | None = Field(default=None, description='What delivery says with this verdict: the redirect with its buttons.')
     redirect_count: int = Field(default=0, description='How often this conversation has been redirected, this one included.')
+    mode: str = Field(default='', description='How far the category may be automated at that moment: off, shadow, propose, on; empty where no category is automated.')
+    observed: str | None = Field(default=None, description='The decision that was not taken because Floodgate only observes here.')
     screened: bool = Field(default=True, description='False when no model could be asked in time and local rules decided alone.')
     citations: tuple[Citation, ...] = Field(default=(), description='Knowledge that was shown to the model and used.')
     usage: ModelUsage = Field(default_factory=ModelUsage, description='Tokens and cost.')
@@ -396,4 +514,4 @@ class Verdict(AvroModel):
     elapsed_ms: int = Field(default=0, description='From first attempt to decision.')
 
 
-__all__ = ["ActionResult", "ActionStatus", "AuditEntry", "AvroModel", "Citation", "DeadLetter", "Decision", "Escalation", "EscalationSource", "Feedback", "FeedbackLabel", "Interaction", "Message", "MessageKind", "Metric", "Misuse", "ModelUsage", "OutboundReply", "Priority", "RecordHeader", "Reply", "ReplyOption", "ResolutionStatus", "Sentiment", "Summary", "Turn", "TurnRole", "Verdict", "Versions"]
+__all__ = ["ActionResult", "ActionStatus", "Approval", "ApprovalDecision", "AuditEntry", "AvroModel", "Citation", "DeadLetter", "Decision", "Escalation", "EscalationSource", "Feedback", "FeedbackLabel", "Interaction", "Message", "MessageKind", "Metric", "Misuse", "ModeChange", "ModelUsage", "OutboundReply", "Priority", "Proposal", "ProposalMode", "ProposalOutcome", "ProposalStatus", "RecordHeader", "Reply", "ReplyOption", "ResolutionStatus", "Sentiment", "Summary", "SwitchMode", "Turn", "TurnRole", "Verdict", "Versions"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from floodgate.catalogue import PERSON_PATH, CatalogueIndex, UrgencyRule
+from floodgate.catalogue import PERSON_PATH, Automation, CatalogueIndex, UrgencyRule
 from floodgate.events import Decision, Misuse, Priority
 
+from firewall.domain.automation import mode_of
 from firewall.domain.ruling import Ruling
 from firewall.domain.situation import Click, Question, Situation
 from firewall.domain.teams import team_of_path
@@ -68,9 +69,10 @@ def _clicked(situation: Situation, click: Click, index: CatalogueIndex) -> Rulin
             confidence=_CERTAIN,
         )
     category = index.category_for_path(click.path)
-    workflow = index.workflow_for(category.id) if category is not None and click.suggested else None
+    mode = mode_of(category) if click.suggested and not situation.waiting_for_human else Automation.OFF
+    workflow = category.workflow if category is not None and mode is not Automation.OFF else None
     found = Ruling(
-        Decision.AUTOMATE if workflow and not situation.waiting_for_human else Decision.PASS,
+        Decision.AUTOMATE if mode in {Automation.PROPOSE, Automation.ON} else Decision.PASS,
         f"The customer chose the path {click.path} by a button",
         category=category.id if category else None,
         team=team_of_path(click.path, index),
@@ -81,7 +83,7 @@ def _clicked(situation: Situation, click: Click, index: CatalogueIndex) -> Rulin
     )
     if found.decision is Decision.AUTOMATE:
         return replace(found, workflow=workflow, explanation=f"{found.explanation}, and {workflow} can settle it.")
-    return replace(found, explanation=f"{found.explanation}, so it goes to {found.team}.")
+    return replace(found, workflow=workflow, explanation=f"{found.explanation}, so it goes to {found.team}.")
 
 
 def answered(question: Question) -> Ruling:

@@ -12,6 +12,7 @@ from floodgate.catalogue import PERSON_PATH, Automation, CatalogueIndex, Categor
 from floodgate.events import Decision, Misuse, Priority
 
 from firewall.domain.assessment import Assessment
+from firewall.domain.automation import mode_of
 from firewall.domain.local_policy import ESCALATED, answered, urgent_by_rules, urgent_ruling
 from firewall.domain.ruling import Ruling
 from firewall.domain.signals import Signal
@@ -278,11 +279,13 @@ def _automated(case: _Case) -> Ruling | None:
     category = case.category
     if category is None or case.matches is False or case.situation.signals & {Signal.INJECTION, Signal.HIDDEN_TEXT}:
         return None
-    workflow = case.index.workflow_for(category.id)
-    if workflow is None or case.assessment.workflow != workflow:
+    workflow, mode = category.workflow, mode_of(category)
+    if workflow is None or mode is Automation.OFF or case.assessment.workflow != workflow:
         return None
     if case.assessment.confidence < case.thresholds.automate_confidence:
         return None
+    if mode is Automation.SHADOW:
+        return replace(_passed(case), workflow=workflow)
     return Ruling(
         Decision.AUTOMATE,
         f"It is about “{case.title()}” ({case.sure()}), and {workflow} can settle it.",
@@ -303,16 +306,8 @@ def _passed(case: _Case) -> Ruling:
         where = "though hardly anything speaks for the chosen path"
     else:
         where = "not surely enough for a redirect"
-    candidate = _candidate(case.category)
     return Ruling(
         Decision.PASS,
         f"It is about “{case.title()}” ({case.sure()}), {where}, so it goes to {team}.",
         team=team,
-        workflow=candidate,
     )
-
-
-def _candidate(category: Category) -> str | None:
-    """A workflow that is not acted on but computed (shadow) or to be approved (propose)."""
-    computed = category.automation in {Automation.SHADOW, Automation.PROPOSE} and not category.never_automate
-    return category.workflow if computed else None

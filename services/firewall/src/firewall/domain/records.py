@@ -95,6 +95,8 @@ def verdict_of(message: Message, ruling: Ruling, findings: Findings, index: Cata
         team=ruling.team,
         reply=_redirect(message, ruling, findings.language, index),
         redirect_count=findings.redirect_count,
+        mode=ruling.mode,
+        observed=ruling.observed,
         screened=findings.screened,
         citations=_citations(findings.passages),
         usage=findings.usage,

@@ -16,6 +16,8 @@ class Ruling:
         reason_code: Of the escalation that goes with it; None when there is none.
         template: Reply that goes with it; None when nothing is said.
         offered_paths: Buttons of a redirect, the likeliest first, "person" last.
+        mode: How far its category may be automated now; empty where none is.
+        observed: The decision that is not taken, where Floodgate only observes.
         matches_chosen_path: None when no path was chosen or nothing could be said.
     """
 
@@ -36,4 +38,6 @@ class Ruling:
     urgency_reasons: tuple[str, ...] = ()
     confidence: float = 0.0
     wants: str = ""
+    mode: str = ""
+    observed: str | None = None
     evidence: tuple[str, ...] = ()

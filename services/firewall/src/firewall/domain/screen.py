@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from floodgate.catalogue import Catalogue, CatalogueIndex
 from floodgate.events import Message, Versions
+from floodgate.modes import Modes
 from floodgate.privacy import redact
 
 from firewall.domain.burst import Place
@@ -50,19 +52,36 @@ class Screen:
     Args:
         catalogue: The version to screen by.
         service_version: Version of the service, for the records.
+        modes: The limits of automation as they are now.
 
     Raises:
         FatalError: The prompt file is missing or malformed.
     """
 
-    def __init__(self, catalogue: Catalogue, service_version: str) -> None:
-        self.index = CatalogueIndex(catalogue)
+    def __init__(self, catalogue: Catalogue, service_version: str, modes: Callable[[], Modes] = Modes) -> None:
+        self._catalogue = catalogue
+        self._modes = modes
+        self._limited_by = Modes()
+        self._index = CatalogueIndex(catalogue)
         self.prompt = assess_prompt(self.index)
         self.urgency = PhraseIndex(
             (rule.id, phrase) for rule in catalogue.urgency for texts in rule.phrases.values() for phrase in texts
         )
         self.local_versions = Versions(service=service_version, catalogue=catalogue.version)
         self.versions = self.local_versions.model_copy(update={"prompt": f"{self.prompt.name}@{self.prompt.version}"})
+
+    @property
+    def modes(self) -> Modes:
+        """The limits as they are now."""
+        return self._modes()
+
+    @property
+    def index(self) -> CatalogueIndex:
+        """The catalogue with the limits of now on its categories' automation."""
+        modes = self._modes()
+        if modes != self._limited_by:
+            self._index, self._limited_by = CatalogueIndex(modes.over(self._catalogue)), modes
+        return self._index
 
     def read(
         self,
