@@ -44,6 +44,22 @@ class FakeModel:
 SESSION: Final = boto3.session.Session()  # one for all, because it keeps the service models it has read
 
 
+class MemoryStorage:
+    """S3 for batch jobs, in memory: (bucket, key) to bytes."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], bytes] = {}
+
+    def keys(self, bucket: str, prefix: str) -> list[str]:
+        return sorted(key for place, key in self.objects if place == bucket and key.startswith(prefix))
+
+    def read(self, bucket: str, key: str) -> bytes:
+        return self.objects[bucket, key]
+
+    def write(self, bucket: str, key: str, data: bytes) -> None:
+        self.objects[bucket, key] = data
+
+
 @dataclass
 class Server:
     """A running server."""
@@ -51,20 +67,22 @@ class Server:
     url: str
     model: FakeModel
     runtime: Runtime
+    storage: MemoryStorage
 
 
 @pytest.fixture(scope="session")
 def bedrock_server() -> Iterator[Server]:
     model = FakeModel()
     runtime = Runtime(model, Latency(LatencySettings()), FaultInjector(), threads=2)
+    storage = MemoryStorage()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(128)  # connections wait here until the server has started
     port = listener.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(create_app(runtime), log_level="warning", access_log=False))
+    server = uvicorn.Server(uvicorn.Config(create_app(runtime, storage=storage), log_level="warning", access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    yield Server(f"http://127.0.0.1:{port}", model, runtime)
+    yield Server(f"http://127.0.0.1:{port}", model, runtime, storage)
     server.should_exit = True
     thread.join(10)
     listener.close()
@@ -78,6 +96,7 @@ def server(bedrock_server: Server) -> Server:
     bedrock_server.runtime.cache.clear()
     bedrock_server.runtime.stats.reset()
     bedrock_server.model.calls.clear()
+    bedrock_server.storage.objects.clear()
     return bedrock_server
 
 

@@ -27,6 +27,8 @@ from floodgate_local.aws_wire import (
     validation_exception,
 )
 from floodgate_local.bedrock import control_plane, eventstream, invoke
+from floodgate_local.bedrock.batch_jobs import Jobs
+from floodgate_local.bedrock.batch_storage import S3Storage, Storage
 from floodgate_local.bedrock.config import Latency, LatencySettings
 from floodgate_local.bedrock.converse_rules import check_conversation, check_converse
 from floodgate_local.bedrock.faults import Fault, FaultSettings
@@ -44,16 +46,26 @@ Handler = Callable[[Request], Awaitable[Response]]
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
-def create_app(runtime: Runtime, on_shutdown: Callable[[], None] = lambda: None) -> Starlette:
-    """The application around one runtime."""
+def create_app(
+    runtime: Runtime, on_shutdown: Callable[[], None] = lambda: None, storage: Storage | None = None
+) -> Starlette:
+    """The application around one runtime.
+
+    Args:
+        runtime: The model behind.
+        on_shutdown: Called at the end.
+        storage: Where batch jobs read and write; the environment's S3 when left out.
+    """
+    jobs = Jobs(runtime, storage or S3Storage())
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
+        await jobs.close()
         runtime.close()
         on_shutdown()
 
-    surface = _Surface(runtime)
+    surface = _Surface(runtime, jobs)
     post = {
         "converse": surface.converse,
         "converse-stream": surface.converse_stream,
@@ -70,6 +82,10 @@ def create_app(runtime: Runtime, on_shutdown: Callable[[], None] = lambda: None)
         Route("/foundation-models/{model_id:path}", surface.guard(surface.get_model)),
         Route("/inference-profiles", surface.guard(surface.list_profiles)),
         Route("/inference-profiles/{profile_id:path}", surface.guard(surface.get_profile)),
+        Route("/model-invocation-job", surface.guard(surface.create_job), methods=["POST"]),
+        Route("/model-invocation-jobs", surface.guard(surface.list_jobs)),
+        Route("/model-invocation-job/{job:path}/stop", surface.guard(surface.stop_job), methods=["POST"]),
+        Route("/model-invocation-job/{job:path}", surface.guard(surface.get_job)),
         Route("/", surface.guard(surface.query_or_json), methods=["POST"]),
         Route("/healthz", surface.healthz),
         Route("/_local/faults", surface.faults, methods=["GET", "PUT", "DELETE"]),
@@ -84,8 +100,9 @@ def create_app(runtime: Runtime, on_shutdown: Callable[[], None] = lambda: None)
 class _Surface:
     """The handlers; each turns one request into one response."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, jobs: Jobs) -> None:
         self._runtime = runtime
+        self._jobs = jobs
 
     def guard(self, handler: Handler) -> Handler:
         """Every AWS error leaves as AWS sends it, and the calls under way are counted."""
@@ -122,23 +139,22 @@ class _Surface:
         body = parse_json_object(await request.body())
         require_kind(model, "text")
         check_converse(model, body, operation)
-        return _converse_response(await self._runtime.answer(caller, model, body, fault))
+        return invoke.converse_response(await self._runtime.answer(caller, model, body, fault))
 
     async def invoke(self, request: Request) -> Response:
         caller, model, fault = self._admit(request, "InvokeModel")
         body = invoke.parse_invoke_body(await request.body())
         if model.kind == "embedding":
             return await self._embed(body, fault)
-        answer = await self._runtime.answer(caller, model, _invoke_as_converse(model, body), fault)
-        value = invoke.anthropic_response(model, answer) if model.is_anthropic else _converse_response(answer)
-        return json_response(value, headers={**MODEL_HEADER, **_usage_headers(answer)})
+        answer = await self._runtime.answer(caller, model, invoke.as_converse(model, body), fault)
+        return json_response(invoke.native_response(model, answer), headers={**MODEL_HEADER, **_usage_headers(answer)})
 
     async def invoke_stream(self, request: Request) -> Response:
         caller, model, fault = self._admit(request, "InvokeModelWithResponseStream")
         body = invoke.parse_invoke_body(await request.body())
         if not model.is_anthropic:
             raise validation_exception("The model is unsupported for streaming.")
-        answer = await self._runtime.answer(caller, model, _invoke_as_converse(model, body), fault)
+        answer = await self._runtime.answer(caller, model, invoke.as_converse(model, body), fault)
         return _stream(eventstream.anthropic_events(invoke.anthropic_response(model, answer)))
 
     async def _embed(self, body: Mapping[str, Any], fault: Fault | None) -> Response:
@@ -180,6 +196,26 @@ class _Surface:
     async def get_profile(self, request: Request) -> Response:
         caller = authenticate(request, "bedrock")
         return json_response(control_plane.inference_profile(request.path_params["profile_id"], caller.region))
+
+    # --- Batch inference ---
+
+    async def create_job(self, request: Request) -> Response:
+        caller = authenticate(request, "bedrock")
+        self._runtime.draw_fault("CreateModelInvocationJob")
+        self._runtime.stats.call("CreateModelInvocationJob", "batch")
+        return json_response(self._jobs.create(caller, parse_json_object(await request.body())))
+
+    async def get_job(self, request: Request) -> Response:
+        authenticate(request, "bedrock")
+        return json_response(self._jobs.get(unquote(request.path_params["job"])))
+
+    async def list_jobs(self, request: Request) -> Response:
+        authenticate(request, "bedrock")
+        return json_response(self._jobs.page(dict(request.query_params)))
+
+    async def stop_job(self, request: Request) -> Response:
+        authenticate(request, "bedrock")
+        return json_response(self._jobs.stop(unquote(request.path_params["job"])))
 
     async def query_or_json(self, request: Request) -> Response:
         target = request.headers.get("x-amz-target", "")
@@ -247,25 +283,6 @@ def _internal_error() -> AwsError:
     return AwsError(500, "InternalServerException", "The local model failed; the server's log says why.")
 
 
-def _converse_response(answer: Answer) -> dict[str, Any]:
-    usage = answer.usage
-    counts: dict[str, Any] = {
-        "inputTokens": usage.input_tokens,
-        "outputTokens": usage.output_tokens,
-        "totalTokens": usage.total_tokens,
-        "cacheReadInputTokens": usage.cache_read_tokens,
-        "cacheWriteInputTokens": usage.cache_write_tokens,
-    }
-    if usage.cache_write_ttl:
-        counts["cacheDetails"] = [{"ttl": usage.cache_write_ttl, "inputTokens": usage.cache_write_tokens}]
-    return {
-        "output": {"message": {"role": "assistant", "content": answer.content}},
-        "stopReason": answer.stop_reason,
-        "usage": counts,
-        "metrics": {"latencyMs": answer.latency_ms},
-    }
-
-
 def _usage_headers(answer: Answer) -> dict[str, str]:
     usage = answer.usage
     return {
@@ -275,12 +292,6 @@ def _usage_headers(answer: Answer) -> dict[str, str]:
         "X-Amzn-Bedrock-Cache-Write-Input-Token-Count": str(usage.cache_write_tokens),
         "X-Amzn-Bedrock-Invocation-Latency": str(answer.latency_ms),
     }
-
-
-def _invoke_as_converse(model: ModelInfo, body: Mapping[str, Any]) -> dict[str, Any]:
-    converse = invoke.converse_of_anthropic(body) if model.is_anthropic else invoke.converse_of_nova(body)
-    check_converse(model, converse)
-    return converse
 
 
 def _counted(model: ModelInfo, counted: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -34,7 +34,8 @@ class FaultSettings(BaseModel):
     """What `PUT /_local/faults` takes. Rates are shares of the calls; at most one fault hits a call.
 
     `operations` limits the faults to some operations (all model calls when empty), `max_faults` ends them
-    after that many (an outage is not counted).
+    after that many (an outage is not counted). Batch jobs have faults of their own: `batch_outcome` of every job,
+    `batch_error_rate` of its records; `batch_seconds` is how long a job takes at least.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -52,6 +53,9 @@ class FaultSettings(BaseModel):
     malformed_rate: Rate = Field(default=0.0, ge=0, le=1)
     malformed_kind: Literal["any", "text", "truncated", "malformed_tool_use"] = "any"
     schema_breaking_rate: Rate = Field(default=0.0, ge=0, le=1)
+    batch_outcome: Literal["completed", "failed", "expired"] = "completed"
+    batch_error_rate: Rate = Field(default=0.0, ge=0, le=1)
+    batch_seconds: float = Field(default=0.0, ge=0)
     outage: bool = False
     outage_seconds: float | None = Field(default=None, gt=0)
 
@@ -108,6 +112,11 @@ class FaultInjector:
         """One of several forms of a fault, from the same generator."""
         with self._lock:
             return self._random.choice(choices)
+
+    def hits(self, rate: float) -> bool:
+        """Whether a fault of this rate hits, from the same generator."""
+        with self._lock:
+            return self._random.random() < rate
 
     def _is_out(self) -> bool:
         if self._outage_ends is not None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from floodgate_local.aws_wire import validation_exception
+from floodgate_local.bedrock.converse_rules import check_converse
 from floodgate_local.bedrock.models import ModelInfo
 from floodgate_local.bedrock.runtime import Answer
 from floodgate_local.bedrock.tokens import count_tokens
@@ -41,6 +42,42 @@ def parse_invoke_body(raw: bytes) -> dict[str, Any]:
 
 def malformed(detail: str) -> Exception:
     return validation_exception(f"Malformed input request: {detail}, please reformat your input and try again.")
+
+
+def as_converse(model: ModelInfo, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The Converse body that means the same as a model's own, held against the rules.
+
+    Raises:
+        AwsError: 400 ValidationException with the first broken rule.
+    """
+    converse = converse_of_anthropic(body) if model.is_anthropic else converse_of_nova(body)
+    check_converse(model, converse)
+    return converse
+
+
+def native_response(model: ModelInfo, answer: Answer) -> dict[str, Any]:
+    """The answer as InvokeModel gives it."""
+    return anthropic_response(model, answer) if model.is_anthropic else converse_response(answer)
+
+
+def converse_response(answer: Answer) -> dict[str, Any]:
+    """The answer as Converse gives it."""
+    usage = answer.usage
+    counts: dict[str, Any] = {
+        "inputTokens": usage.input_tokens,
+        "outputTokens": usage.output_tokens,
+        "totalTokens": usage.total_tokens,
+        "cacheReadInputTokens": usage.cache_read_tokens,
+        "cacheWriteInputTokens": usage.cache_write_tokens,
+    }
+    if usage.cache_write_ttl:
+        counts["cacheDetails"] = [{"ttl": usage.cache_write_ttl, "inputTokens": usage.cache_write_tokens}]
+    return {
+        "output": {"message": {"role": "assistant", "content": answer.content}},
+        "stopReason": answer.stop_reason,
+        "usage": counts,
+        "metrics": {"latencyMs": answer.latency_ms},
+    }
 
 
 # --- Anthropic Messages -----------------------------------------------------------------------------------
