@@ -7,18 +7,21 @@ from functools import partial
 from importlib.metadata import version
 from typing import Final
 
-from floodgate.bedrock import BedrockModel, BedrockSettings, ModelClient
+from floodgate.bedrock import BedrockModel, BedrockSettings, ModelClient, PriceTable
 from floodgate.catalogue import Catalogue
 from floodgate.catalogue.serving import serve
 from floodgate.events.serde import AvroSerde
 from floodgate.service import Service, make_processor
 from floodgate.settings import RegistrySettings, load
 
+from summarizer.adapters.bedrock_answers import BedrockAnswers
 from summarizer.adapters.nlu_language import NluLanguages
 from summarizer.adapters.sagemaker_feature_store import SageMakerFeatureStore
+from summarizer.asking import Languages
 from summarizer.domain.extraction import summarize_prompt
+from summarizer.domain.modes import ModePolicy
 from summarizer.domain.state import InteractionState
-from summarizer.handlers import FeatureStore, Languages, StoreHandler, SummarizerHandler
+from summarizer.handlers import ANSWERED, FeatureStore, StoreHandler, SummarizerHandler
 from summarizer.settings import FeatureStoreSettings, SummarizerSettings
 
 NAME: Final = "summarizer"
@@ -50,7 +53,12 @@ def bootstrap(
         FatalError: A setting is missing or wrong, or the catalogue does not hold together.
     """
     store_settings = store_settings or load(FeatureStoreSettings)
-    model = model or BedrockModel(load(BedrockSettings))
+    bedrock = load(BedrockSettings)
+    prices = PriceTable.load(bedrock.price_file)
+    model = model or BedrockModel(bedrock, prices)
+    after_hours = settings.batch_after_hours
+    # One for all versions of the catalogue: a day's budget outlives a reload.
+    modes = ModePolicy(None if after_hours is None else after_hours * 3600, settings.online_usd_per_day)
     store = store or SageMakerFeatureStore(store_settings)
     serde = serde or AvroSerde(load(RegistrySettings).url)
 
@@ -61,12 +69,14 @@ def bootstrap(
             languages=languages or NluLanguages(content.languages, content.default_language),
             settings=settings,
             service_version=version("floodgate-summarizer"),
+            answers=BedrockAnswers(model, prices) if isinstance(model, BedrockModel) else None,
+            modes=modes,
         )
 
     served = serve(NAME, make_handler, catalogue)
     summarizing = make_processor(
         NAME,
-        ("support.interactions",),
+        ("support.interactions", ANSWERED),
         served.handler,
         serde,
         state_model=InteractionState,

@@ -23,6 +23,14 @@ class SummarizerSettings(BaseSettings):
         default=AS_INTERACTION, description='"interaction", or the ISO 639-1 code of one language for all.'
     )
     state_ttl_seconds: float = Field(default=30 * 86_400.0, gt=0)
+    batch_after_hours: float | None = Field(
+        default=None, ge=0, description="What ended longer ago goes to batch inference; unset: never."
+    )
+    online_usd_per_day: float | None = Field(
+        default=None, ge=0, description="Beyond it the rest of the day (UTC) goes to batch inference; per process."
+    )
+    online_slo_seconds: float = Field(default=60.0, gt=0, description="How old a record may be at most, online.")
+    batch_slo_seconds: float = Field(default=26 * 3600.0, gt=0, description="The same for batch inference.")
 
     @field_validator("summary_language")
     @classmethod
@@ -30,6 +38,26 @@ class SummarizerSettings(BaseSettings):
         if value != AS_INTERACTION and not (len(value) == 2 and value.isalpha() and value.islower()):
             raise ValueError('must be "interaction" or a code of two letters such as "en"')
         return value
+
+
+class BatchSettings(BaseSettings):
+    """How batch inference jobs are made."""
+
+    model_config = SettingsConfigDict(env_prefix="FLOODGATE_SUMMARIZER_BATCH_")
+
+    s3_uri: str = Field(pattern=r"^s3://[^/]+(/[^/]+)*/?$", description="Where inputs and outputs of the jobs are.")
+    role_arn: str = Field(
+        default="arn:aws:iam::000000000000:role/floodgate-batch",
+        description="Role with which Bedrock reads and writes there.",
+    )
+    min_records: int = Field(default=100, ge=100, description="Bedrock refuses a job with fewer.")
+    max_records: int = Field(default=10_000, ge=100, le=50_000)
+    max_bytes: int = Field(default=64 * 1024 * 1024, ge=1_000_000)
+    max_wait_seconds: float = Field(
+        default=3600.0, gt=0, description="How long a record waits for others; then it goes, or back online."
+    )
+    poll_seconds: float = Field(default=30.0, gt=0, description="Between two looks at the jobs.")
+    timeout_hours: int = Field(default=24, ge=24, le=168, description="Then Bedrock lets a job expire.")
 
 
 class FeatureStoreSettings(BaseSettings):

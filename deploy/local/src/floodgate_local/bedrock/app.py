@@ -27,7 +27,7 @@ from floodgate_local.aws_wire import (
     validation_exception,
 )
 from floodgate_local.bedrock import control_plane, eventstream, invoke
-from floodgate_local.bedrock.batch_jobs import Jobs
+from floodgate_local.bedrock.batch_jobs import LOCAL_MARK, Jobs
 from floodgate_local.bedrock.batch_storage import S3Storage, Storage
 from floodgate_local.bedrock.config import Latency, LatencySettings
 from floodgate_local.bedrock.converse_rules import check_conversation, check_converse
@@ -38,7 +38,7 @@ from floodgate_local.bedrock.runtime import Answer, Runtime
 from floodgate_local.bedrock.tokens import count_tokens
 
 SERVER_NAME: Final = "floodgate-local-bedrock"
-MODEL_HEADER: Final = {"x-floodgate-model": "local"}
+MODEL_HEADER: Final = LOCAL_MARK
 
 _log = logging.getLogger(SERVER_NAME)
 

@@ -22,6 +22,7 @@ from floodgate_local.bedrock.models import ModelInfo, require_kind, resolve_mode
 from floodgate_local.bedrock.runtime import Answer, Runtime
 
 MINIMUM_RECORDS: Final = 100
+LOCAL_MARK: Final = {"x-floodgate-model": "local"}
 MANIFEST: Final = "manifest.json.out"
 _log = logging.getLogger(__name__)
 
@@ -240,7 +241,8 @@ class Jobs:
             job.succeeded += 1
             job.input_tokens += answer.usage.input_tokens
             job.output_tokens += answer.usage.output_tokens
-            return {**kept, "modelOutput": output}
+            # There are no headers here to say that the local model answered.
+            return {**kept, "modelOutput": {**output, **LOCAL_MARK}}
 
     async def _asked(self, job: Job, body: Mapping[str, Any]) -> tuple[dict[str, Any], Answer]:
         if job.request.get("modelInvocationType") == "Converse":

@@ -51,7 +51,11 @@ class ModelRequest(Generic[T]):
 
 @dataclass(frozen=True)
 class Usage:
-    """What one or several calls used. `input_tokens` leaves out what the cache took over."""
+    """What one or several calls used. `input_tokens` leaves out what the cache took over.
+
+    Attributes:
+        mode: "online", or "batch" for batch inference.
+    """
 
     model_id: str
     model_label: str
@@ -62,9 +66,10 @@ class Usage:
     cost_usd: float
     latency_ms: int
     calls: int
+    mode: str = "online"
 
     def __add__(self, other: Usage) -> Usage:
-        """Both together; named after the later call, whose answer is the one that counts."""
+        """Both together; named after the later call, whose answer counts, and in the mode of the first."""
         return Usage(
             model_id=other.model_id,
             model_label=other.model_label,
@@ -75,6 +80,7 @@ class Usage:
             cost_usd=self.cost_usd + other.cost_usd,
             latency_ms=self.latency_ms + other.latency_ms,
             calls=self.calls + other.calls,
+            mode=self.mode,
         )
 
     def to_record(self) -> ModelUsage:

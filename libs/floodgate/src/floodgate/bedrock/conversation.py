@@ -156,7 +156,10 @@ def read_usage(response: Mapping[str, Any], model_id: str, price: ModelPrice, la
     return Usage(
         model_id=model_id,
         model_label=model_label(response, model_id),
-        **tokens,
+        input_tokens=tokens["input_tokens"],
+        output_tokens=tokens["output_tokens"],
+        cache_read_tokens=tokens["cache_read_tokens"],
+        cache_write_tokens=tokens["cache_write_tokens"],
         cost_usd=price.cost_usd(**tokens),
         latency_ms=latency_ms,
         calls=1,

@@ -7,7 +7,7 @@ import json
 import random
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -101,12 +101,35 @@ class BedrockModel:
                 refuses this request.
             FatalError: Credentials, access, model or budget do not allow the call.
         """
-        own = request.deadline_seconds
-        ends_at = time.monotonic() + (self._settings.deadline_seconds if own is None else own)
+        ends_at = self._ends_at(request)
         outcome, usage = await self._ask(request, None, ends_at)
-        if isinstance(outcome, Accepted):
-            return ModelResult(outcome.value, usage, repaired=False, raw=outcome.raw)
-        first = outcome
+        return await self._settled(request, outcome, usage, ends_at)
+
+    async def take(self, request: ModelRequest[T], response: Mapping[str, Any], usage: Usage) -> ModelResult[T]:
+        """Like `call`, for an answer that is there already (batch inference): only a repair asks the model.
+
+        Args:
+            request: The question.
+            response: The answer, in Converse's form.
+            usage: What the answer cost.
+
+        Raises:
+            RetryableError: As for `call`.
+            PoisonMessageError: As for `call`.
+            FatalError: As for `call`.
+        """
+        self._report(usage)
+        return await self._settled(request, interpret(request, response), usage, self._ends_at(request))
+
+    def _ends_at(self, request: ModelRequest[T]) -> float:
+        own = request.deadline_seconds
+        return time.monotonic() + (self._settings.deadline_seconds if own is None else own)
+
+    async def _settled(
+        self, request: ModelRequest[T], first: Accepted | Rejected, usage: Usage, ends_at: float
+    ) -> ModelResult[T]:
+        if isinstance(first, Accepted):
+            return ModelResult(first.value, usage, repaired=False, raw=first.raw)
         self._log.warning(
             "bedrock.repair", prompt=request.prompt.name, prompt_version=request.prompt.version, stage="asked"
         )

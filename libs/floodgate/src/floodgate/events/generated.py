@@ -273,6 +273,7 @@ class ModelUsage(AvroModel):
     cost_usd: float = Field(default=0.0, description='US dollars, from usage and the dated price table.')
     latency_ms: int = Field(default=0, description='Milliseconds spent in model calls.')
     calls: int = Field(default=0, description='Number of model calls, repairs included.')
+    mode: str = Field(default='online', description="'online', or 'batch' for batch inference, which costs about half.")
 
 
 class RecordHeader(AvroModel):
@@ -417,6 +418,21 @@ class Summary(AvroModel):
     event_time: AwareDatetime = Field(description="When the interaction ended: the feature store's event time.")
 
 
+class BatchAnswer(AvroModel):
+    """support.summarizer.answered: what batch inference made of one interaction."""
+
+    event_id: UUID = Field(description="Derived from the channel's own id or, uuid5, from (causation_id, step): the same input gives the same id.")
+    occurred_at: AwareDatetime = Field(description='When it happened, UTC; for a derived event, when its cause happened was handled.')
+    causation_id: UUID | None = Field(default=None, description='The event that caused this one; null at the edge.')
+    interaction: Interaction = Field(description='The interaction that was sent to batch inference.')
+    asked_at: AwareDatetime = Field(description='When it was sent to batch inference.')
+    job: str = Field(default='', description='Name of the job; empty when there were too few records for one.')
+    model_id: str = Field(default='', description='Model or inference profile of the job.')
+    output: str | None = Field(default=None, description="The model's answer as JSON, as InvokeModel gives it; null when there is none.")
+    error: str = Field(default='', description='Why there is no answer; empty when there is one.')
+    versions: Versions = Field(default_factory=Versions, description='What asked.')
+
+
 class Escalation(AvroModel):
     """support.escalations: structured hand-off for a human queue, with the reply that goes with it."""
 
@@ -514,4 +530,4 @@ class Verdict(AvroModel):
     elapsed_ms: int = Field(default=0, description='From first attempt to decision.')
 
 
-__all__ = ["ActionResult", "ActionStatus", "Approval", "ApprovalDecision", "AuditEntry", "AvroModel", "Citation", "DeadLetter", "Decision", "Escalation", "EscalationSource", "Feedback", "FeedbackLabel", "Interaction", "Message", "MessageKind", "Metric", "Misuse", "ModeChange", "ModelUsage", "OutboundReply", "Priority", "Proposal", "ProposalMode", "ProposalOutcome", "ProposalStatus", "RecordHeader", "Reply", "ReplyOption", "ResolutionStatus", "Sentiment", "Summary", "SwitchMode", "Turn", "TurnRole", "Verdict", "Versions"]
+__all__ = ["ActionResult", "ActionStatus", "Approval", "ApprovalDecision", "AuditEntry", "AvroModel", "BatchAnswer", "Citation", "DeadLetter", "Decision", "Escalation", "EscalationSource", "Feedback", "FeedbackLabel", "Interaction", "Message", "MessageKind", "Metric", "Misuse", "ModeChange", "ModelUsage", "OutboundReply", "Priority", "Proposal", "ProposalMode", "ProposalOutcome", "ProposalStatus", "RecordHeader", "Reply", "ReplyOption", "ResolutionStatus", "Sentiment", "Summary", "SwitchMode", "Turn", "TurnRole", "Verdict", "Versions"]
