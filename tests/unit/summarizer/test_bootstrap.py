@@ -26,7 +26,8 @@ def test_both_processors_are_wired_without_connecting_to_anything(catalogue, mod
         serde=AvroSerde("http://127.0.0.1:9"),
     )
     summarizing, storing = service.processors
-    assert (summarizing.name, summarizing.inputs) == ("summarizer", ("support.interactions", "support.summarizer.answered"))
+    assert summarizing.name == "summarizer"
+    assert summarizing.inputs == ("support.interactions", "support.summarizer.answered")
     assert (storing.name, storing.inputs) == ("summarizer-store", ("support.summaries",))
     assert summarizing.redrive_topic == "support.summarizer.redrive"
     assert storing.redrive_topic == "support.summarizer-store.redrive"
