@@ -1,0 +1,1 @@
+"""What the console speaks to, named for its technology."""

@@ -1,0 +1,1 @@
+"""Decisions without Kafka, HTTP or clock."""

@@ -1,0 +1,169 @@
+"""Gathers what a page shows: asks the projection, Kafka and the services, and lets the domain make sense of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from floodgate.catalogue import Catalogue
+from floodgate.deadletters.masking import masked
+from floodgate.events.topics import topics as declared
+
+from console.adapters.kafka_lag import KafkaLag
+from console.adapters.kafka_projector import KafkaProjector
+from console.adapters.kafka_records import KafkaRecords
+from console.adapters.opensearch_projection import OpenSearchProjection
+from console.adapters.prometheus import Figures, PrometheusScraper
+from console.domain import agent, firewall, impact, knowledge, now, summaries, timeline
+from console.domain.documents import Document
+from console.domain.spans import Span, sources
+from console.settings import ConsoleSettings
+
+_SHOWN_RECORDS: Final = 40
+
+
+class Gathering:
+    """What the pages are made of.
+
+    Args:
+        settings: Budget, baselines.
+        projection: What happened.
+        projector: Whether it is up to date.
+        records: Single records.
+        lag: What waits.
+        scraper: What services say of themselves.
+        catalogue: Categories, paths, workflows.
+    """
+
+    def __init__(
+        self,
+        settings: ConsoleSettings,
+        projection: OpenSearchProjection,
+        projector: KafkaProjector,
+        *,
+        records: KafkaRecords,
+        lag: KafkaLag,
+        scraper: PrometheusScraper,
+        catalogue: Catalogue | None,
+    ) -> None:
+        self._settings = settings
+        self.projection = projection
+        self.projector = projector
+        self.records = records
+        self._lag = lag
+        self._scraper = scraper
+        self.catalogue = catalogue
+        self.stopping = asyncio.Event()
+
+    async def now(self, span: Span, at: datetime) -> Mapping[str, Any]:
+        """The first page."""
+        answers, lags, figures = await asyncio.gather(
+            self.projection.search(*now.searches(span, at)), self._lag.read(), self._scraper.read()
+        )
+        board = now.board(span, answers, self._settings.daily_budget_usd)
+        names = sorted({case["conversation_id"] for case in board["urgent"]})
+        taken = sources((await self.projection.search(now.taken(names)))[0]) if names else []
+        return {
+            **board,
+            "waiting": now.waiting(board["urgent"], taken, at),
+            "flow": now.flow(board["rates"], lags),
+            "lags": lags,
+            "services": _services(lags, figures),
+            "watches_services": bool(self._settings.metrics_urls),
+            "problem": self.projector.problem,
+        }
+
+    async def firewall(self, span: Span, at: datetime) -> Mapping[str, Any]:
+        """What the firewall decided."""
+        return firewall.board(await self.projection.search(*firewall.searches(span, at)))
+
+    async def agent(self, span: Span, at: datetime) -> Mapping[str, Any]:
+        """What workflows did."""
+        answers = await self.projection.search(*agent.searches(span, at))
+        return agent.board(answers, self.catalogue.workflows if self.catalogue else {})
+
+    async def summaries(self, span: Span, at: datetime) -> Mapping[str, Any]:
+        """The feature records."""
+        answers = await self.projection.search(*summaries.searches(span, at))
+        first = summaries.board(answers)
+        covered = (await self.projection.search(summaries.covered(first["interaction_ids"])))[0]
+        return {**first, **summaries.completeness(first["interaction_ids"], covered)}
+
+    async def knowledge(self, span: Span, at: datetime) -> Mapping[str, Any]:
+        """What is known, and what was not found."""
+        return knowledge.board(await self.projection.search(*knowledge.searches(span, at)), self.catalogue, at.date())
+
+    async def impact(self, span: Span, at: datetime) -> Mapping[str, Any]:
+        """The month, for leadership."""
+        answers = await self.projection.search(*impact.searches(at))
+        return impact.board(answers, self._settings, at)
+
+    async def conversations(self, text: str, *, texts: bool) -> list[Document]:
+        """Those that match, or the newest."""
+        query = timeline.matching(text, texts=texts) if text else timeline.latest()
+        return sources((await self.projection.search(query))[0])
+
+    async def conversation_documents(self, conversation_id: str) -> list[Document]:
+        """Every record of a conversation."""
+        documents = sources((await self.projection.search(timeline.of_conversation(conversation_id)))[0])
+        interactions = sorted({found["interaction_id"] for found in documents if found.get("interaction_id")})
+        if interactions:
+            known = {found["event_id"] for found in documents}
+            more = sources((await self.projection.search(timeline.of_interactions(interactions)))[0])
+            documents += [found for found in more if found["event_id"] not in known]
+        return documents
+
+    async def conversation(self, conversation_id: str, *, unmask: bool) -> dict[str, Any]:
+        """One conversation's page."""
+        documents = await self.conversation_documents(conversation_id)
+        return {
+            "conversation_id": conversation_id,
+            "hops": timeline.hops(documents, unmask=unmask),
+            "totals": timeline.totals(documents),
+            "judged": timeline.verdicts(documents),
+            "paths": self.path_titles(),
+            "unmasked": unmask,
+        }
+
+    def path_titles(self) -> dict[str, str]:
+        """The catalogue's paths and what their buttons say."""
+        if self.catalogue is None:
+            return {}
+        language = self.catalogue.default_language
+        return {path.id: path.label.get(language, path.id) for path in self.catalogue.paths}
+
+    async def topics(self, topic: str, *, partition: str, offset: str, at: str, key: str) -> dict[str, Any]:
+        """The topics, and records of the chosen one."""
+        facts = await asyncio.to_thread(self.records.facts)
+        problem, shown = "", []
+        if topic in declared():
+            try:
+                shown = await asyncio.to_thread(
+                    self.records.browse,
+                    topic,
+                    limit=_SHOWN_RECORDS,
+                    partition=int(partition) if partition else None,
+                    offset=int(offset) if offset else None,
+                    at=datetime.fromisoformat(at).astimezone() if at else None,
+                )
+            except (ValueError, OverflowError):
+                problem = "Partition and offset are numbers, the time is like 2026-03-31T18:00."
+        elif topic:
+            problem = "There is no such topic."
+        rows = [record for record in shown if not key or record.key == key]
+        return {
+            "facts": facts,
+            "topic": topic,
+            "records": [{"place": record, "value": masked(record.value)} for record in rows],
+            "problem": problem,
+            "asked": {"partition": partition, "offset": offset, "at": at, "key": key},
+        }
+
+
+def _services(lags: Mapping[str, int | None], figures: Sequence[Figures]) -> list[dict[str, Any]]:
+    """One row a processor: what waits, and what it says of itself where it is asked."""
+    said = {processor: figure for one in figures for processor, figure in one.by_processor.items()}
+    names = sorted({*lags, *said})
+    return [{"name": name, "lag": lags.get(name), "said": said.get(name)} for name in names]
