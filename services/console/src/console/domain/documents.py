@@ -26,6 +26,9 @@ TOPICS: Final = (
     "support.metrics",
     DEAD_LETTERS,
     "support.audit",
+    "support.modes",
+    "support.proposals",
+    "support.approvals",
 )
 """What is projected as one document a record; the ledger is added to the letters that it speaks of."""
 
@@ -66,6 +69,7 @@ _EXACT: Final = (
     "actor",
     "action",
     "target",
+    "mode",
 )
 _PLAIN: Final = (
     "urgent",
