@@ -330,7 +330,7 @@ def _bound(http: HttpApp) -> socket.socket:
     try:
         return socket.create_server((http.host, http.port), backlog=2048)
     except OSError as error:
-        remedy = "stop what uses it, or set another port (FLOODGATE_INGEST_PORT, FLOODGATE_CONSOLE_PORT, FLOODGATE_METRICS_PORT)"
+        remedy = "stop what uses it, or set another port (FLOODGATE_INGEST_PORT, …_CONSOLE_PORT, …_METRICS_PORT)"
         raise FatalError(f"cannot listen on {http.host}:{http.port} ({error.strerror}): {remedy}") from error
 
 
