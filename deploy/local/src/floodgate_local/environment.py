@@ -12,6 +12,7 @@ from floodgate_local.state import LOOPBACK
 _REGION: Final = "eu-west-1"
 _LOCAL_CREDENTIAL: Final = "local"
 _BUCKET: Final = "floodgate-local"
+BATCH_BUCKET: Final = "floodgate-batch"
 
 
 def stack_env(ports: Mapping[str, int], secrets: Mapping[str, str]) -> dict[str, str]:
@@ -40,5 +41,7 @@ def stack_env(ports: Mapping[str, int], secrets: Mapping[str, str]) -> dict[str,
         "FLOODGATE_INTERCOM_SCREENING_TEAM_ID": SCREENING_TEAM_ID,
         "FLOODGATE_SHOP_BASE_URL": url("shop"),
         "FLOODGATE_S3_BUCKET": _BUCKET,
+        # Not the bucket of the drops: what is written there comes in.
+        "FLOODGATE_SUMMARIZER_BATCH_S3_URI": f"s3://{BATCH_BUCKET}/summaries",
         **secrets,
     }

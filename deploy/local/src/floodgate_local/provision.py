@@ -17,6 +17,8 @@ from floodgate.admin import apply_topics, register_schemas
 from floodgate.settings import KafkaSettings
 from keyflow.errors import FatalError
 
+from floodgate_local.environment import BATCH_BUCKET
+
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_s3 import S3Client
@@ -73,8 +75,9 @@ def _drops(env: Mapping[str, str], bucket: str) -> str:
     s3: S3Client = session.client("s3", endpoint_url=endpoint)
     sqs: SQSClient = session.client("sqs", endpoint_url=endpoint)
     events: EventBridgeClient = session.client("events", endpoint_url=endpoint)
-    if bucket not in {found.get("Name") for found in s3.list_buckets().get("Buckets", [])}:
-        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    there = {found.get("Name") for found in s3.list_buckets().get("Buckets", [])}
+    for name in {bucket, BATCH_BUCKET} - there:
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     queue_url = sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
     pattern = {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": [bucket]}}}

@@ -45,7 +45,11 @@ class BatchSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="FLOODGATE_SUMMARIZER_BATCH_")
 
-    s3_uri: str = Field(pattern=r"^s3://[^/]+(/[^/]+)*/?$", description="Where inputs and outputs of the jobs are.")
+    s3_uri: str | None = Field(
+        default=None,
+        pattern=r"^s3://[^/]+(/[^/]+)*/?$",
+        description="Where inputs and outputs of the jobs are, not in the bucket of the drops; unset: no jobs.",
+    )
     role_arn: str = Field(
         default="arn:aws:iam::000000000000:role/floodgate-batch",
         description="Role with which Bedrock reads and writes there.",
