@@ -11,7 +11,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 TYPED := $(addsuffix /src,$(ROOMS))
 
-.PHONY: help setup up down status demo test check lint types unit contract integration e2e faults format catalogue schemas eval lock clean
+.PHONY: help setup up down status demo test check lint types unit contract integration e2e faults format catalogue schemas eval lock images clean
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
@@ -101,12 +101,27 @@ schemas: $(READY) ## Generate the models from the schemas, publish changed versi
 eval: $(READY) ## Measure the project's own corpora against eval/baseline.json; UPDATE=1 renews it
 	@$(BIN)/floodgate eval gate --baseline eval/baseline.json $(if $(UPDATE),--update)
 
-lock: $(READY) ## Resolve every dependency anew and write requirements.lock with hashes
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url $(addprefix --no-emit-package ,keyflow floodgate floodgate-nlu floodgate-local \
-			floodgate-agent floodgate-firewall floodgate-summarizer) \
-		$(addsuffix /pyproject.toml,$(ROOMS)) --all-extras --group pyproject.toml:dev -o requirements.lock
+# Packages of this repository are never looked up elsewhere, and never locked.
+OWN := $(addprefix --no-emit-package ,keyflow floodgate floodgate-nlu floodgate-local floodgate-agent floodgate-firewall \
+	floodgate-summarizer)
+COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url $(OWN)
+SERVICES := $(notdir $(filter services/%,$(ROOMS)))
+
+lock: $(READY) ## Resolve every dependency anew: requirements.lock, and what of it each service's image takes
+	@$(COMPILE) $(addsuffix /pyproject.toml,$(ROOMS)) --all-extras --group pyproject.toml:dev -o requirements.lock
 	@echo "wrote requirements.lock: $$(grep -c '==' requirements.lock) packages"
+	@for service in $(SERVICES); do \
+		$(COMPILE) -c requirements.lock services/$$service/pyproject.toml -o deploy/images/locks/$$service.txt; done
+	@echo hatchling | $(COMPILE) -c requirements.lock - -o deploy/images/locks/build.txt
+
+PYTHON_IMAGE ?= python:3.11-slim
+images: ## Build the services' images, with Docker; PYTHON_IMAGE=… is what they stand on, ONLY=… builds some
+	@for service in $(or $(ONLY),$(SERVICES)); do \
+		docker build -q -f deploy/images/Dockerfile --build-arg SERVICE=$$service --build-arg PYTHON_IMAGE=$(PYTHON_IMAGE) \
+			-t floodgate/$$service . >/dev/null; \
+		docker image inspect --format "floodgate/$$service {{.Size}}" floodgate/$$service \
+			| awk '{printf "%-24s %4d MB\n", $$1, $$2 / 1e6}'; done
 
 clean: down ## Stop the stack; remove the environment and the stack's state (the download cache stays)
 	@rm -rf .venv .floodgate
