@@ -358,11 +358,11 @@ async def test_calls_beyond_the_share_wait_and_embeddings_have_a_limit_of_their_
 
 
 async def test_the_limiters_figures_are_shown_by_model(make_rig: MakeRig) -> None:
-    rig = make_rig(throttled(), answer(), max_in_flight=10)
+    rig = make_rig(throttled(), answer(), max_in_flight=9)
     await rig.model.call(REQUEST)
     model = {"model": "eu.amazon.nova-lite-v1:0"}
     shown = {name: REGISTRY.get_sample_value(f"floodgate_bedrock_{name}", model) for name in FIGURES}
-    assert shown == {"limit": 7.0, "in_flight": 0.0, "waiting": 0.0, "throttled_total": 1.0}
+    assert shown == {"limit": 6.0, "in_flight": 0.0, "waiting": 0.0, "throttled_total": 1.0}
 
 
 FIRST, SECOND = "eu.amazon.nova-lite-v1:0", "eu.anthropic.claude-haiku-5-5"

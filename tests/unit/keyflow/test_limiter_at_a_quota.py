@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import selectors
 from collections.abc import Callable, Coroutine
@@ -59,23 +60,31 @@ class Ended:
 
 @dataclass
 class Dependency:
-    """Answers after a log-normal time; throttles at once what is beyond its capacity, or all of it in an outage."""
+    """Answers after a log-normal time; throttles at once what is beyond its capacity, or all of it in an outage.
+
+    And by chance, whatever the load: `refuses` of all calls.
+    """
 
     calls_at_once: int = 1_000_000
     calls_per_minute: float = 60_000_000.0
     mean_seconds: float = 0.5
     uses_tokens: int = 0
     outage: tuple[float, float] = (0.0, 0.0)
+    refuses: float = 0.0
+    seed: int = 7
     under_way: int = 0
     answered: list[float] = field(default_factory=list)
     throttled: list[float] = field(default_factory=list)
-    _level: float = 1.0
+    _level: float = math.inf
     _at: float = 0.0
-    _random: random.Random = field(default_factory=lambda: random.Random(7))
+    _random: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
 
     async def call(self) -> Ended:
         now = asyncio.get_running_loop().time()
-        if self._refuses(now):
+        if self._refuses(now) or (self.refuses and self._random.random() < self.refuses):
             await asyncio.sleep(0.02)
             self.throttled.append(now)
             return Ended(throttled=True)
@@ -177,6 +186,58 @@ def test_after_a_minute_of_outage_it_finds_its_way_up_again(capacity: int) -> No
     # A call every five seconds asks whether it is over.
     assert len([at for at in dependency.throttled if 130 <= at < 180]) <= 10
     assert dependency.answered_per_second(200, 300) >= 0.85 * capacity / dependency.mean_seconds
+
+
+MOST = LimitConfig().most
+
+
+def test_a_limit_that_nothing_refuses_doubles_until_it_is_all_there_is() -> None:
+    dependency = Dependency(mean_seconds=2.0)
+    limits: list[int] = []
+
+    def watched(clock: Callable[[], float]) -> AdaptiveLimiter:
+        limiter = unshared(clock)
+        asyncio.get_running_loop().call_later(15.0, lambda: limits.append(limiter.limit))
+        return limiter
+
+    drive(dependency, watched, 16)
+    assert limits == [MOST]
+
+
+@settings(deadline=None, max_examples=2)
+@given(st.integers(0, 1_000_000), st.floats(0.0, 0.025))
+def test_what_is_refused_whatever_the_load_costs_no_more_than_itself(seed: int, share: float) -> None:
+    dependency = Dependency(refuses=share, seed=seed)
+    drive(dependency, unshared, 40)
+    assert dependency.answered_per_second(20, 40) >= 0.85 * MOST * (1 - share) / dependency.mean_seconds
+
+
+def test_a_larger_share_that_is_refused_whatever_the_load_is_found_out() -> None:
+    dependency = Dependency(refuses=0.05)
+    drive(dependency, unshared, 90)
+    assert dependency.answered_per_second(SETTLED, 90) >= 0.85 * MOST * 0.95 / dependency.mean_seconds
+
+
+@pytest.mark.parametrize("capacity", [40, 200])
+def test_a_capacity_is_found_behind_refusals_that_have_nothing_to_do_with_it(capacity: int) -> None:
+    dependency = Dependency(calls_at_once=capacity, refuses=0.02)
+    drive(dependency, unshared, END)
+    assert dependency.answered_per_second(SETTLED, END) >= 0.85 * capacity * 0.98 / dependency.mean_seconds
+    assert dependency.throttled_share(SETTLED, END) <= 0.02 + 0.05
+
+
+def test_a_rate_is_found_behind_refusals_that_have_nothing_to_do_with_it() -> None:
+    dependency = Dependency(calls_per_minute=6_000, refuses=0.02)
+    drive(dependency, unshared, END)
+    assert dependency.answered_per_second(SETTLED, END) >= 0.85 * 100
+    assert dependency.throttled_share(SETTLED, END) <= 0.02 + 0.05
+
+
+def test_an_outage_is_backed_off_from_where_some_calls_are_refused_anyway() -> None:
+    dependency = Dependency(calls_at_once=100, refuses=0.02, outage=(60.0, 120.0))
+    drive(dependency, unshared, 200)
+    assert len([at for at in dependency.throttled if 70 <= at < 120]) <= 10
+    assert dependency.answered_per_second(140, 200) >= 0.85 * 98 / dependency.mean_seconds
 
 
 async def test_reservations_do_not_drift_when_calls_are_cancelled_and_end_in_any_order() -> None:

@@ -7,6 +7,7 @@ requests and tokens per minute.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,10 +18,21 @@ from keyflow.leaving import resting
 _BURST_SECONDS: Final = 2.0
 _APPROACH: Final = 0.5
 """Share of its distance from where it aims that a limit goes in one round of calls."""
+_SLOW_START: Final = 1.0
+"""The same before it was ever cut: it doubles."""
 _PROBE: Final = 0.1
 """Calls by which a limit that is where it aimed goes on in one round."""
 _PAUSES_SECONDS: Final = (0.1, 5.0)
 """First and longest pause while the least that is allowed is throttled too."""
+_CHANCE: Final = (0.03, 0.1)
+"""Shares of throttled calls that are taken for chance: at least and at most."""
+_DEVIATIONS: Final = 3.0
+"""So many standard deviations more than chance explains are congestion."""
+_FEW_CALLS: Final = 10
+"""With fewer at a time nobody can tell chance from load: one that is refused counts."""
+_WELL_BELOW: Final = 0.9
+"""What is refused below this part of where the last cut was is not refused because of the load."""
+_REMEMBERED_CALLS: Final = 250
 
 
 class CallResult(Protocol):
@@ -61,9 +73,14 @@ class LimitConfig:
 class AdaptiveLimit:
     """Multiplicative decrease; increase by the distance from where throttling began.
 
-    Each round of calls goes half of the way back to just below that point, stays there for some rounds, and then goes
-    beyond it, slowly and ever faster (after BIC, Xu et al., INFOCOM 2004): most of the time is spent at the capacity,
-    and a capacity that is back or has grown is found in a number of rounds that goes with its logarithm.
+    From its start it doubles with each round of calls until the first cut. After a cut each round goes half of the way
+    back to just below that point, stays there for some rounds, and then goes beyond it, slowly and ever faster (after
+    BIC, Xu et al., INFOCOM 2004): most of the time is spent at the capacity, and a capacity that is back or has grown
+    is found in a number of rounds that goes with its logarithm.
+
+    A refusal alone says nothing: some dependencies refuse a few calls whatever the load. A round is cut as soon as more
+    of it was refused than chance explains; how much that is, calls tell that are well below the last cut, because what
+    is refused there a lower limit would not help. More than a tenth is never taken for chance.
 
     One round of calls that were under way together backs off once, not once per call: a call that started before the
     last decrease says nothing new. Where even the least limit is throttled, pauses that double come between the
@@ -74,13 +91,22 @@ class AdaptiveLimit:
         self._config = config or LimitConfig()
         self._limit = float(self._config.start)
         self._aim = 0.0
+        self._approach = _SLOW_START
         self._decreased_at = float("-inf")
         self._pause_seconds = 0.0
+        self._ended = self._refused = 0  # in this round
+        self._refused_share = self._refused_below = 0.0  # of all calls; of those well below the last cut
 
     @property
     def limit(self) -> int:
         """Calls that may be in flight now."""
         return int(self._limit)
+
+    @property
+    def chance(self) -> float:
+        """The share of calls that are refused whatever the load."""
+        least, most = _CHANCE
+        return min(max(min(self._refused_share, self._refused_below), least), most)
 
     def wait_seconds(self, now: float) -> float:
         """0 when the next call may start, as far as pauses go."""
@@ -88,22 +114,46 @@ class AdaptiveLimit:
 
     def ended(self, *, started_at: float, now: float, in_flight: int, throttled: bool, failed: bool) -> None:
         """A call ended; `in_flight` counts it too. Times are monotonic, in seconds."""
-        if throttled:
-            if started_at > self._decreased_at:
-                self._decrease(now)
-        elif not failed:
-            self._pause_seconds = 0.0
-            if in_flight * 2 >= self._limit:
-                per_round = max(_PROBE, abs(self._limit - self._aim) * _APPROACH)
-                self._limit = min(self._config.most, self._limit + per_round / self._limit)
+        if failed and not throttled:
+            return
+        if not throttled:
+            self._answered(in_flight)
+        if started_at > self._decreased_at:
+            self._count(now, throttled)
+
+    def _answered(self, in_flight: int) -> None:
+        self._pause_seconds = 0.0
+        if in_flight * 2 >= self._limit:
+            per_round = max(_PROBE, abs(self._limit - self._aim) * self._approach)
+            self._limit = min(self._config.most, self._limit + per_round / self._limit)
+
+    def _count(self, now: float, throttled: bool) -> None:
+        self._refused_share += (throttled - self._refused_share) / _REMEMBERED_CALLS
+        if self._limit < self._aim * _WELL_BELOW:
+            self._refused_below += (throttled - self._refused_below) / _REMEMBERED_CALLS
+        self._ended += 1
+        self._refused += throttled
+        if self._refused > self._refused_by_chance():
+            self._decrease(now)
+        elif self._ended >= self._limit:
+            self._ended = self._refused = 0
+
+    def _refused_by_chance(self) -> float:
+        """How many of a round, at most."""
+        if self._limit < _FEW_CALLS:
+            return 0.0
+        mean = self._limit * self.chance
+        return mean + _DEVIATIONS * math.sqrt(mean)
 
     def _decrease(self, now: float) -> None:
         first, longest = _PAUSES_SECONDS
         if self.limit == self._config.least:
             self._pause_seconds = min(max(self._pause_seconds * 2, first), longest)
         self._aim = self._limit - 1.0
+        self._approach = _APPROACH
         self._limit = max(self._config.least, self._limit * self._config.decrease)
         self._decreased_at = now
+        self._ended = self._refused = 0
 
 
 class RateShare:

@@ -29,7 +29,7 @@ class BedrockSettings(BaseSettings):
     embed_model_id: str = "amazon.titan-embed-text-v2:0"
     embed_dimensions: int = Field(default=256, ge=1)
     embed_cache_size: int = Field(default=4_096, ge=0)
-    max_in_flight: int = Field(default=64, ge=1, le=2_048)
+    max_in_flight: int = Field(default=256, ge=1, le=2_048)
     # The account's quota per minute, as `floodgate bedrock doctor` shows it. Without it, throttling alone is the limit.
     requests_per_minute: float | None = Field(default=None, gt=0)
     tokens_per_minute: float | None = Field(default=None, gt=0)
