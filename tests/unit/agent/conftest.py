@@ -23,12 +23,14 @@ from floodgate.catalogue import load_catalogue
 from floodgate.catalogue.models import Automation, Catalogue, Category, Team, Template
 from floodgate.catalogue.models import Path as ButtonPath
 from floodgate.events import (
+    Approval,
     Decision,
     Escalation,
     Message,
     MessageKind,
     Misuse,
     ModelUsage,
+    Proposal,
     Reply,
     Verdict,
 )
@@ -217,7 +219,7 @@ class Conversation:
     workflow: str
     language: str = "en"
     state: AgentState | None = None
-    records: list[Reply | Escalation] = field(default_factory=list)
+    records: list[Reply | Escalation | Proposal] = field(default_factory=list)
     count: int = 0
     remaining_seconds: float | None = 5.0
 
@@ -227,7 +229,11 @@ class Conversation:
 
     @property
     def last(self) -> Reply | Escalation:
-        return self.records[-1]
+        return next(record for record in reversed(self.records) if not isinstance(record, Proposal))
+
+    @property
+    def proposals(self) -> list[Proposal]:
+        return [record for record in self.records if isinstance(record, Proposal)]
 
     @property
     def text(self) -> str:
@@ -247,7 +253,7 @@ class Conversation:
         option = next(option for option in self.last.reply.options if option.value == value)
         return await self.say(option.label, clicked_option=str(option.option_id))
 
-    async def receive(self, value: Verdict | Message) -> Reply | Escalation | None:
+    async def receive(self, value: Verdict | Message | Approval) -> Reply | Escalation | None:
         outcome = await self.handler.handle(Record("support.verdicts", 0, 0, KEY, value), self.state, self.tools)
         before = len(self.records)
         self._take(outcome)
@@ -255,7 +261,8 @@ class Conversation:
             result = self.shop.change(outcome.effect)
             outcome = await self.handler.resume(result, KEY, self.state, self.tools)
             self._take(outcome)
-        return self.last if len(self.records) > before else None
+        said = [record for record in self.records[before:] if not isinstance(record, Proposal)]
+        return said[-1] if said else None
 
     def _take(self, outcome: Outcome[AgentState]) -> None:
         self.records.extend(emit.value for emit in outcome.events)
@@ -264,7 +271,7 @@ class Conversation:
             if self.state is not None:  # what is kept survives the changelog
                 self.state = AgentState.model_validate_json(self.state.model_dump_json(exclude_defaults=True))
 
-    def verdict(self, text: str, *, decision: Decision = Decision.AUTOMATE, **changes: Any) -> Verdict:
+    def verdict(self, text: str, *, decision: Decision = Decision.AUTOMATE, mode: str = "", **changes: Any) -> Verdict:
         self.count += 1
         message = self.message(text=text, **changes)
         return Verdict(
@@ -281,6 +288,7 @@ class Conversation:
             wants="The customer wants something.",
             confidence=0.9,
             explanation="A test.",
+            mode=mode,
             language=self.language,
         )
 
@@ -333,7 +341,9 @@ def whole_library() -> Library:
 
 @pytest.fixture
 def chat(whole_library: Library, shop: FakeShop, knowledge: FakeKnowledge) -> Callable[..., Conversation]:
-    def start(workflow: str, language: str = "en", **changes: Any) -> Conversation:
+    def start(
+        workflow: str, language: str = "en", level: Callable[[str], Automation] | None = None, **changes: Any
+    ) -> Conversation:
         settings = AgentSettings()
         reader = FakeReader()
         library = whole_library
@@ -345,6 +355,7 @@ def chat(whole_library: Library, shop: FakeShop, knowledge: FakeKnowledge) -> Ca
             knowledge=Knowledge(knowledge, library, settings.retrieval_seconds),
             writer=Writer(library, settings.reply_ttl_seconds, "0.1.0"),
             now_ms=lambda: int(NOW.timestamp() * 1000),
+            level=level,
         )
         return Conversation(handler, shop, reader, knowledge, workflow, language, **changes)
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from agent.approving import SHOP
 from agent.domain.calls import CallOutcome, CallResult
 from agent.domain.records import option_id
 from agent.domain.state import AgentState
-from agent.handlers import SHOP, AgentHandler
+from agent.handlers import AgentHandler
 from agent.knowledge import Knowledge
 from agent.settings import AgentSettings
 from agent.writing import ESCALATIONS, REPLIES, Writer

@@ -96,3 +96,11 @@ def test_what_belongs_to_no_team_goes_to_the_general_one(planner, escalation, te
 
 def test_the_same_event_always_gives_the_same_commands(planner, escalation):
     assert planner.plan(escalation(), notice_sent=False) == planner.plan(escalation(), notice_sent=False)
+
+
+def test_a_reply_that_needs_a_decision_brings_its_note_to_the_team(planner, reply):
+    asks = reply(note="Please decide: refund order", team="tickets", tags=("floodgate:approval-needed",))
+    plan = planner.plan(asks, notice_sent=True)
+    assert kinds(plan) == ["reply", "attributes", "note", "tag", "assign"]
+    assert plan.commands[2].text == "Please decide: refund order"
+    assert plan.commands[4].channel_team_id == "1001"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from floodgate.catalogue.models import Automation
 from keyflow import PendingEffect
 
 from agent.domain.calls import CallOutcome
 from agent.domain.ledger import Entry
 from agent.domain.limits import Limits
 
+SWITCHED_OFF: Final = "switched_off"
 Change = Callable[[PendingEffect], Awaitable[Mapping[str, Any]]]
 
 
@@ -40,11 +42,13 @@ class Actions:
     Args:
         change: Sends a change to the backend.
         ledger: Counts what has limits.
+        level: How far a workflow may go now; what was decided before it was switched off is not begun any more.
     """
 
-    def __init__(self, change: Change, ledger: Ledger) -> None:
+    def __init__(self, change: Change, ledger: Ledger, level: Callable[[str], Automation] | None = None) -> None:
         self._change = change
         self._ledger = ledger
+        self._level = level or (lambda _: Automation.ON)
 
     async def run(self, pending: PendingEffect) -> Mapping[str, Any]:
         """Does one action, or says which limit holds it back.
@@ -53,6 +57,8 @@ class Actions:
             RetryableError: The limits or the backend cannot be asked now; the same key makes a repeat harmless.
         """
         payload = pending.effect.payload
+        if not pending.maybe_repeated and self._switched_off(str(payload.get("workflow", ""))):
+            return {"outcome": str(CallOutcome.FAILED), "code": SWITCHED_OFF, "value": {}}
         if "limits" not in payload:
             return await self._change(pending)
         call, key = str(payload["call"]), pending.effect.idempotency_key
@@ -70,3 +76,7 @@ class Actions:
         if answer["outcome"] in {CallOutcome.REFUSED, CallOutcome.NOT_FOUND}:
             await self._ledger.release(call, entry)
         return answer
+
+    def _switched_off(self, workflow: str) -> bool:
+        """An effect of an earlier version of this service names no workflow."""
+        return bool(workflow) and self._level(workflow) in {Automation.OFF, Automation.SHADOW}

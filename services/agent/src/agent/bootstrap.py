@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import cache, partial
 from importlib.metadata import version
-from typing import Final
+from typing import Final, cast
 
 from floodgate.bedrock import BedrockModel, BedrockSettings, ModelClient
-from floodgate.catalogue import Catalogue
+from floodgate.catalogue import Automation, Catalogue
 from floodgate.catalogue.location import open_blobs
 from floodgate.catalogue.serving import serve
 from floodgate.events import Pseudonyms
@@ -16,18 +16,29 @@ from floodgate.events.serde import AvroSerde
 from floodgate.events.times import now_ms
 from floodgate.knowledge import DegradingRetriever, FakeRetriever, OpenSearchRetriever, Retriever, make_client
 from floodgate.knowledge.opensearch import RetrievalLimits
-from floodgate.service import Service, make_processor
-from floodgate.settings import CatalogueSettings, OpenSearchSettings, PrivacySettings, RegistrySettings, load
+from floodgate.mode_switch import ModeSwitch, follow_modes
+from floodgate.service import EventProducer, Service, make_processor
+from floodgate.settings import (
+    CatalogueSettings,
+    KafkaSettings,
+    OpenSearchSettings,
+    PrivacySettings,
+    RegistrySettings,
+    load,
+)
+from floodgate.tailing import KafkaTail
 from keyflow.errors import FatalError
 
 from agent.acting import Actions, Ledger
 from agent.adapters.bedrock_slots import BedrockSlotReader
 from agent.adapters.ledger_blobs import BlobLedger
 from agent.adapters.shop_http import ShopHttp
+from agent.approving import SHOP
 from agent.domain.library import Library
 from agent.domain.model import WorkflowError
 from agent.domain.state import AgentState
-from agent.handlers import SHOP, AgentHandler
+from agent.expiring import PROPOSALS, ApprovalExpiry
+from agent.handlers import AgentHandler
 from agent.knowledge import Knowledge
 from agent.ports import SlotReader
 from agent.settings import AgentSettings, BucketSettings, ShopSettings
@@ -56,12 +67,15 @@ def bootstrap(
     retriever: Retriever | None = None,
     serde: AvroSerde | None = None,
     ledger: Ledger | None = None,
+    modes: ModeSwitch | None = None,
 ) -> Service:
     """The service; whatever is passed takes the place of the real thing.
 
     Raises:
         FatalError: A setting is missing or wrong, or the catalogue or a workflow does not hold together.
     """
+    serde = serde or AvroSerde(load(RegistrySettings).url)
+    switch = modes or follow_modes(serde)
     shop = shop or ShopHttp(load(ShopSettings), pseudonyms(load(PrivacySettings)))
     on_stop: list[Callable[[], Awaitable[None]]] = [shop.aclose]
     prompt = ""
@@ -82,17 +96,22 @@ def bootstrap(
             writer=Writer(library, settings.reply_ttl_seconds, version("floodgate-agent"), prompt),
             now_ms=now_ms,
             earlier=versions.earlier,
+            level=level,
         )
 
+    def level(workflow_id: str) -> Automation:
+        # By the catalogue of now, also for a conversation that finishes on an earlier one.
+        return cast(AgentHandler, live.active).library.level(workflow_id, switch.modes)
+
     versions = Versions(make_handler, load(CatalogueSettings).store)
-    actions = Actions(shop.change, ledger or open_ledger(settings))
+    actions = Actions(shop.change, ledger or open_ledger(settings), level)
     served = serve(NAME, versions.of, catalogue)
     live = served.handler
     processor = make_processor(
         NAME,
-        ("support.verdicts", "support.messages"),
+        ("support.verdicts", "support.messages", "support.approvals"),
         live,
-        serde or AvroSerde(load(RegistrySettings).url),
+        serde,
         # Before it acts, it knows whether a human has taken over or the conversation is closed.
         followed=("support.messages",),
         state_model=AgentState,
@@ -104,12 +123,31 @@ def bootstrap(
         versions=partial(live.versions, prompt=prompt),
     )
 
+    expiry = ApprovalExpiry(partial(follow_proposals, serde, settings), partial(open_producer, serde), now_ms)
+
     async def close() -> None:
         # Asked for at the end: a version with another default language has an index of its own.
         for closing in on_stop:
             await closing()
 
-    return Service(name=NAME, processors=(processor,), tasks=(served.task,), on_stop=(close,))
+    return Service(
+        name=NAME,
+        processors=(processor,),
+        tasks=(served.task, switch, expiry),
+        on_start=(switch.start,),
+        on_stop=(close,),
+    )
+
+
+def follow_proposals(serde: AvroSerde, settings: AgentSettings) -> KafkaTail:
+    """The proposals that can still be pending."""
+    since_ms = now_ms() - int(2 * settings.approval_ttl_seconds * 1000)
+    return KafkaTail(load(KafkaSettings), serde, (PROPOSALS,), since_ms=since_ms)
+
+
+def open_producer(serde: AvroSerde) -> EventProducer:
+    """Writes what is no answer to a record."""
+    return EventProducer(load(KafkaSettings), serde)
 
 
 def open_ledger(settings: AgentSettings) -> Ledger:

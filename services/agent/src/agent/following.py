@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from floodgate.events import Decision, Message, MessageKind, Verdict
-from keyflow import EffectResult, Outcome
+from keyflow import EffectResult, Emit, Outcome
 
 from agent.domain.calls import CallOutcome, CallResult
 from agent.domain.exchange import UserTurn
@@ -18,9 +19,10 @@ def on_message(message: Message, state: AgentState) -> Outcome[AgentState]:
     """What happens to the conversation, followed in the state alone."""
     match message.kind:
         case MessageKind.HUMAN_JOINED:
-            changes: dict[str, Any] = {"human_joined": True, "run": None, "case": None}
+            changes: dict[str, Any] = {"human_joined": True, "run": None, "case": None, "held": None}
         case MessageKind.CLOSED | MessageKind.REOPENED:
-            changes = {"human_joined": False, "handed_over": False, "run": None, "case": None}
+            nothing = {"run": None, "case": None, "held": None, "shadow": None}
+            changes = {"human_joined": False, "handed_over": False, **nothing}
         case _:
             return Outcome()
     return Outcome(state=state.noted(str(message.event_id)).model_copy(update=changes))
@@ -28,13 +30,13 @@ def on_message(message: Message, state: AgentState) -> Outcome[AgentState]:
 
 def handed_over(state: AgentState) -> AgentState:
     """The state once a human has the case."""
-    return state.model_copy(update={"run": None, "case": None, "handed_over": True})
+    return state.model_copy(update={"run": None, "case": None, "held": None, "handed_over": True})
 
 
 def after_other_decision(verdict: Verdict, state: AgentState) -> AgentState:
     """A human has it now, so the workflow ends; a redirect or a quarantine leaves it waiting for its answer."""
     if verdict.decision in {Decision.ESCALATE, Decision.PASS}:
-        return state.model_copy(update={"run": None, "case": None})
+        return state.model_copy(update={"run": None, "case": None, "held": None})
     return state
 
 
@@ -77,3 +79,8 @@ def call_result(result: EffectResult) -> CallResult:
             return CallResult(CallOutcome.FAILED, code="expired")  # it was never tried
         case _:
             return CallResult(CallOutcome.UNKNOWN, code=result.status)
+
+
+def told_first(events: Sequence[Emit], outcome: Outcome[AgentState]) -> Outcome[AgentState]:
+    """The outcome with something to tell before everything else."""
+    return Outcome((*events, *outcome.events), outcome.state, outcome.effect) if events else outcome

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
-from floodgate.events import Citation, Decision, Message, Verdict
+from floodgate.catalogue.models import Automation
+from floodgate.events import Approval, Citation, Decision, Message, ProposalStatus, Verdict
 from floodgate.events.times import from_ms
+from floodgate.modes import Modes
 from floodgate.telemetry import counter, get_logger
-from keyflow import Effect, EffectResult, FailedRecord, Outcome, Record, Tools
-from keyflow.errors import KeyflowError, OutageError, PoisonMessageError, RetryableError
+from keyflow import EffectResult, Emit, FailedRecord, Outcome, Record, Tools
+from keyflow.errors import PoisonMessageError
 
+from agent.approving import Approvals, held_of, shop_effect
 from agent.domain import interpreter
-from agent.domain.calls import Backend, CallOutcome, CallResult, NotACustomerError
+from agent.domain.calls import Backend
 from agent.domain.exchange import (
     AwaitUser,
     CallReturned,
     HandedOver,
-    KnowledgeReturned,
-    ModelReading,
     NeedAct,
-    NeedAnswer,
-    NeedLookUp,
-    NeedReading,
     Resolved,
     Stopped,
     Transition,
+    UserTurn,
 )
 from agent.domain.library import Library
 from agent.domain.model import Workflow
@@ -34,6 +32,7 @@ from agent.domain.records import RESOLVED_TAG, STOPPED_TAG, case_of
 from agent.domain.scope import Context
 from agent.domain.state import AgentState, Case, Run
 from agent.domain.walking import TROUBLE
+from agent.driving import Driver
 from agent.following import (
     after_other_decision,
     call_result,
@@ -41,16 +40,17 @@ from agent.following import (
     handed_over,
     name_of,
     on_message,
+    told_first,
     user_turn,
 )
 from agent.knowledge import Knowledge
-from agent.ports import ReadingRequest, SlotReader
+from agent.ports import SlotReader
 from agent.settings import AgentSettings
+from agent.shadowing import Shadows
 from agent.writing import Ending, Turn, Writer
 
 log = get_logger(__name__)
 
-SHOP: Final = "shop"
 VERDICTS: Final = "support.verdicts"
 
 UNVERIFIED: Final = Ending(
@@ -71,7 +71,6 @@ OUT_OF_TIME: Final = Ending(
 _runs = counter("floodgate_agent_runs_total", "Workflows that ended, by how", ("workflow", "ending"))
 _actions = counter("floodgate_agent_actions_total", "Actions by result", ("action", "status"))
 _silent = counter("floodgate_agent_silent_total", "Verdicts left alone because a human has the case")
-_readings = counter("floodgate_agent_readings_total", "Answers that the model was asked to read", ("result",))
 
 
 Earlier = Callable[[str], Awaitable["AgentHandler | None"]]
@@ -83,6 +82,8 @@ class AgentHandler:
 
     Args:
         earlier: Finds the version that a running conversation started with, on which it finishes.
+        level: How far a workflow may go now, by the catalogue of now and the operator's limits; its own catalogue's
+            word where none is passed.
     """
 
     def __init__(
@@ -96,18 +97,26 @@ class AgentHandler:
         writer: Writer,
         now_ms: Callable[[], int],
         earlier: Earlier | None = None,
+        level: Callable[[str], Automation] | None = None,
     ) -> None:
         self._library = library
-        self._backend = backend
-        self._reader = reader
         self._settings = settings
+        self._level = level or (lambda workflow_id: self._library.level(workflow_id, Modes()))
+        self._driver = Driver(backend, reader, knowledge, settings)
+        self._shadows = Shadows(library, self._driver, writer, self._turn)
+        self._approvals = Approvals(writer, ttl_seconds=settings.approval_ttl_seconds)
         self._knowledge = knowledge
         self._writer = writer
         self._now_ms = now_ms
         self._earlier = earlier
 
+    @property
+    def library(self) -> Library:
+        """The workflows that it runs."""
+        return self._library
+
     async def handle(self, record: Record, state: AgentState | None, tools: Tools) -> Outcome[AgentState]:
-        """Handles a verdict, or follows what happens to the conversation.
+        """Handles a verdict or a decision about a proposal, or follows what happens to the conversation.
 
         Raises:
             RetryableError: The shop did not answer and there is time to ask again.
@@ -118,10 +127,12 @@ class AgentHandler:
             case Verdict() as verdict if not state.seen(str(verdict.event_id)):
                 return await self._on_verdict(record.key, verdict, state.noted(str(verdict.event_id)), tools)
             case Message() as message if not state.seen(str(message.event_id)):
-                return on_message(message, state)
-            case Verdict() | Message():
+                return self._on_message(record.key, message, state, tools)
+            case Approval() as approval if not state.seen(str(approval.event_id)):
+                return await self._on_approval(record.key, approval, state.noted(str(approval.event_id)), tools)
+            case Verdict() | Message() | Approval():
                 return Outcome()
-        raise PoisonMessageError(f"{record.topic} carries no Verdict or Message")
+        raise PoisonMessageError(f"{record.topic} carries no Verdict, Message or Approval")
 
     async def resume(
         self, result: EffectResult, key: str, state: AgentState | None, tools: Tools
@@ -150,17 +161,22 @@ class AgentHandler:
 
     async def _on_verdict(self, key: str, verdict: Verdict, state: AgentState, tools: Tools) -> Outcome[AgentState]:
         if verdict.decision is not Decision.AUTOMATE:
-            return Outcome(state=after_other_decision(verdict, state))
+            left = after_other_decision(verdict, state)
+            gone = self._withdrawn(key, state, left, str(verdict.event_id), tools)
+            beside = await self._shadows.beside(key, verdict, left, tools)
+            return told_first(gone, beside)
         if state.human_joined or state.handed_over:
             # The firewall automates nothing then; this verdict was on its way before it knew.
             _silent.inc()
             log.info("agent.silent", event_id=str(verdict.event_id), handed_over=state.handed_over)
             return Outcome(state=state)
+        if state.held is not None and state.run is not None:
+            return await self._while_held(key, verdict, state, state.run, tools)
         run, case = self._run_and_case(verdict, state)
         opening = verdict.message.text if run is None else ""
         workflow = self._workflow_for(verdict, run)
         begun_by = await self._begun_by(run, case) if run is not None and workflow is None else None
-        if begun_by is not None and self._library.is_on(name_of(run)):
+        if begun_by is not None and self._may_run(name_of(run)):
             return await begun_by._on_verdict(key, verdict, state, tools)
         ending = self._obstacle(verdict, case, workflow)
         if workflow is None or ending is not None:
@@ -179,9 +195,75 @@ class AgentHandler:
         """Why a human goes on instead of the workflow."""
         if not verdict.message.contact_verified or verdict.message.contact_id != case.contact_id:
             return UNVERIFIED
-        if workflow is not None and not self._library.is_on(workflow.id):
+        if workflow is not None and not self._may_run(workflow.id):
             return SWITCHED_OFF
         return None
+
+    def _may_run(self, workflow_id: str) -> bool:
+        return self._level(workflow_id) in {Automation.PROPOSE, Automation.ON}
+
+    def _on_message(self, key: str, message: Message, state: AgentState, tools: Tools) -> Outcome[AgentState]:
+        outcome = on_message(message, state)
+        if not isinstance(outcome.state, AgentState):
+            return outcome
+        gone = self._withdrawn(key, state, outcome.state, str(message.event_id), tools)
+        return told_first(gone, outcome)
+
+    def _withdrawn(
+        self, key: str, before: AgentState, after: AgentState, cause_event_id: str, tools: Tools
+    ) -> tuple[Emit, ...]:
+        """What is told when a proposal need not be decided any more, since a human has the case."""
+        if before.held is None or after.held is not None:
+            return ()
+        reason = "A colleague has the conversation."
+        return self._approvals.withdrawn(
+            key, before, cause_event_id=cause_event_id, now_ms=tools.now_ms(), reason=reason
+        )
+
+    async def _while_held(
+        self, key: str, verdict: Verdict, state: AgentState, run: Run, tools: Tools
+    ) -> Outcome[AgentState]:
+        """The user writes while a colleague decides."""
+        case = self._run_and_case(verdict, state)[1] if state.case is None else state.case
+        case = case.model_copy(update={"cause_event_id": str(verdict.event_id)})
+        workflow = self._library.by_reference(run.workflow)
+        if workflow is None and (begun_by := await self._begun_by(run, case)) is not None:
+            return await begun_by._while_held(key, verdict, state, run, tools)
+        ending = WORKFLOW_CHANGED if workflow is None else self._obstacle(verdict, case, workflow)
+        cause, now_ms = str(verdict.event_id), tools.now_ms()
+        if workflow is None or ending is not None:
+            gone = self._approvals.withdrawn(key, state, cause_event_id=cause, now_ms=now_ms, reason="It was ended.")
+            ended = await self._end(key, state, case, run, ending=ending or WORKFLOW_CHANGED, tools=tools)
+            return told_first(gone, ended)
+        turn = self._turn(key, case, workflow, tools, verdict.message.text)
+        if self._approvals.command(turn, verdict.message.text) is None:
+            return Outcome((self._approvals.still_waits(turn, run),), state)
+        gone = self._approvals.withdrawn(key, state, cause_event_id=cause, now_ms=now_ms, reason="The user stopped it.")
+        transition = interpreter.advance(turn.context, run, UserTurn(verdict.message.text))
+        ended = await self._drive(turn, state.model_copy(update={"held": None}), transition, tools)
+        return told_first(gone, ended)
+
+    async def _on_approval(self, key: str, approval: Approval, state: AgentState, tools: Tools) -> Outcome[AgentState]:
+        """What a colleague decided, or that nobody did. What is decided already, or withdrawn, stays as it is."""
+        held, run, case = state.held, state.run, state.case
+        if held is None or run is None or case is None or held.proposal_id != str(approval.proposal_id):
+            log.info("agent.approval_late", proposal_id=str(approval.proposal_id), decision=approval.decision.value)
+            return Outcome(state=state)
+        workflow = self._library.by_reference(run.workflow)
+        if workflow is None and (begun_by := await self._begun_by(run, case)) is not None:
+            return await begun_by._on_approval(key, approval, state, tools)
+        case = case.model_copy(update={"cause_event_id": str(approval.event_id)})
+        status, ending = self._approvals.ending(approval, held, tools.now_ms()) or (ProposalStatus.APPROVED, None)
+        if ending is None and workflow is None:
+            status, ending = ProposalStatus.WITHDRAWN, WORKFLOW_CHANGED
+        elif ending is None and not self._may_run(name_of(run)):
+            status, ending = ProposalStatus.WITHDRAWN, SWITCHED_OFF
+        told = self._approvals.told(key, approval, case, run, held=held, status=status, now_ms=tools.now_ms())
+        if workflow is not None and ending is None:
+            effect = shop_effect(self._turn(key, case, workflow, tools), held, self._settings.action_ttl_seconds)
+            return Outcome((told,), state.model_copy(update={"case": case, "held": None}), effect)
+        ended = await self._end(key, state, case, run, ending=ending or WORKFLOW_CHANGED, tools=tools)
+        return told_first((told,), ended)
 
     async def _begun_by(self, run: Run, case: Case) -> AgentHandler | None:
         """The handler of the version that the conversation started with."""
@@ -219,76 +301,17 @@ class AgentHandler:
 
     async def _drive(self, turn: Turn, state: AgentState, transition: Transition, tools: Tools) -> Outcome[AgentState]:
         """Gives the interpreter what it needs until it waits, acts or ends."""
-        while True:
-            turn.says.extend(transition.says)
-            match transition.need:
-                case NeedLookUp() as need:
-                    try:
-                        result = await self._look_up(need, turn.case.contact_id, tools)
-                    except NotACustomerError:
-                        return await self._end(
-                            turn.key,
-                            state,
-                            turn.case,
-                            transition.run,
-                            ending=UNVERIFIED,
-                            tools=tools,
-                            opening=turn.opening,
-                        )
-                    transition = interpreter.advance(turn.context, transition.run, CallReturned(result))
-                case NeedReading() as need:
-                    reading = await self._read(need, turn, tools)
-                    transition = interpreter.advance(turn.context, transition.run, reading)
-                case NeedAnswer() as need:
-                    found = await self._answer(need, turn, tools)
-                    transition = interpreter.advance(turn.context, transition.run, found)
-                case HandedOver():
-                    cited = await self._knowledge.bearing_on(
-                        turn.case, turn.workflow, turn.opening, tools.remaining_seconds()
-                    )
-                    return self._write_down(turn, state, transition, cited)
-                case _:
-                    return self._write_down(turn, state, transition)
-
-    async def _answer(self, need: NeedAnswer, turn: Turn, tools: Tools) -> KnowledgeReturned:
-        answer = await self._knowledge.answer(need.question, turn.case, turn.workflow, tools.remaining_seconds())
-        if answer is None:
-            return KnowledgeReturned()
-        turn.citations.append(answer.citation)
-        return KnowledgeReturned(answer.text)
-
-    async def _look_up(self, need: NeedLookUp, contact_id: str, tools: Tools) -> CallResult:
-        try:
-            return await self._backend.look_up(need.call, need.arguments, contact_id)
-        except RetryableError as error:
-            remaining = tools.remaining_seconds()
-            if remaining is not None and remaining > self._settings.look_up_patience_seconds:
-                raise
-            log.warning("agent.look_up_failed", call=need.call, error=str(error))
-        except OutageError as error:
-            log.warning("agent.look_up_failed", call=need.call, error=str(error))
-        return CallResult(CallOutcome.FAILED)
-
-    async def _read(self, need: NeedReading, turn: Turn, tools: Tools) -> ModelReading:
-        remaining = tools.remaining_seconds()
-        deadline = (
-            self._settings.reading_seconds
-            if remaining is None
-            else min(self._settings.reading_seconds, max(remaining - 5.0, 1.0))
-        )
-        request = ReadingRequest(
-            need.slot, need.spec, need.text, need.choices, turn.case.language, turn.case.country, deadline
-        )
-        try:
-            reading, turn.usage = await self._reader.read(request)
-        except KeyflowError as error:
-            # Without the model the question is put again, with its buttons: nothing is lost but comfort.
-            log.warning("agent.reading_failed", error_type=type(error).__name__)
-            _readings.labels(result="failed").inc()
-            return ModelReading(text=need.text)
-        turn.model_asked = True
-        _readings.labels(result="read").inc()
-        return replace(reading, text=need.text)
+        driven = await self._driver.drive(turn, transition, tools)
+        run, need = driven.transition.run, driven.transition.need
+        opening = turn.opening
+        if not driven.verified:
+            return await self._end(turn.key, state, turn.case, run, ending=UNVERIFIED, tools=tools, opening=opening)
+        if isinstance(need, NeedAct) and not self._may_run(turn.workflow.id):
+            return await self._end(turn.key, state, turn.case, run, ending=SWITCHED_OFF, tools=tools, opening=opening)
+        cited: Sequence[Citation] = ()
+        if isinstance(need, HandedOver):
+            cited = await self._knowledge.bearing_on(turn.case, turn.workflow, opening, tools.remaining_seconds())
+        return self._write_down(turn, state, driven.transition, cited)
 
     def _write_down(
         self, turn: Turn, state: AgentState, transition: Transition, cited: Sequence[Citation] = ()
@@ -299,11 +322,7 @@ class AgentHandler:
         write = self._writer
         match need:
             case NeedAct():
-                effect = self._effect(turn, need)
-                if turn.says:
-                    return Outcome((write.reply(turn, run),), going_on, effect)
-                carried = turn.usage if turn.model_asked else None
-                return Outcome((), going_on.model_copy(update={"carried_usage": carried}), effect)
+                return self._act(turn, going_on, run, need)
             case AwaitUser():
                 return Outcome((write.reply(turn, run, waiting=need),), going_on)
             case HandedOver():
@@ -318,21 +337,15 @@ class AgentHandler:
                 return Outcome((write.reply(turn, run, tags=(STOPPED_TAG,)),), ended)
         raise AssertionError(f"{type(need).__name__} is answered before anything is written down")
 
-    def _effect(self, turn: Turn, need: NeedAct) -> Effect:
-        payload: dict[str, Any] = {
-            "call": need.call,
-            "arguments": dict(need.arguments),
-            "contact_id": turn.case.contact_id,
-        }
-        if need.limits is not None:
-            limits = need.limits.model_dump(exclude_none=True)
-            payload |= {"limits": limits, "amount_cents": need.amount_cents, "decided_at_ms": turn.now_ms}
-        return Effect(
-            kind=SHOP,
-            idempotency_key=f"{turn.case.cause_event_id}:{need.step}",
-            payload=payload,
-            expires_at_ms=turn.now_ms + int(self._settings.action_ttl_seconds * 1000),
-        )
+    def _act(self, turn: Turn, state: AgentState, run: Run, need: NeedAct) -> Outcome[AgentState]:
+        """Does it, or holds it until a colleague approves."""
+        if self._level(turn.workflow.id) is Automation.PROPOSE:
+            return self._approvals.hold(turn, state, run, need)
+        effect = shop_effect(turn, held_of(turn, need), self._settings.action_ttl_seconds)
+        if turn.says:
+            return Outcome((self._writer.reply(turn, run),), state, effect)
+        carried = turn.usage if turn.model_asked else None
+        return Outcome((), state.model_copy(update={"carried_usage": carried}), effect)
 
     async def _end(
         self,

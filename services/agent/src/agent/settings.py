@@ -19,6 +19,9 @@ class AgentSettings(BaseSettings):
     retrieval_seconds: float = Field(default=1.5, gt=0, description="For the knowledge; it costs only the citation.")
     reply_ttl_seconds: float = Field(default=3_600.0, gt=0, description="A reply older than this is not sent.")
     action_ttl_seconds: float = Field(default=3_600.0, gt=0, description="An action decided longer ago is not done.")
+    approval_ttl_seconds: float = Field(
+        default=14_400.0, gt=0, description="A proposal that nobody decided about in this time is handed over."
+    )
     limits_store: str = Field(
         default="",
         description="Where actions are counted against their limits: s3://bucket/prefix, file:///folder or a path. "

@@ -7,20 +7,31 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from floodgate.events import Citation, ModelUsage, ReplyOption, Verdict, Versions, edge_event_id
+from floodgate.events import (
+    Citation,
+    ModelUsage,
+    ProposalMode,
+    ProposalStatus,
+    ReplyOption,
+    Verdict,
+    Versions,
+    edge_event_id,
+)
 from floodgate.events.times import from_ms
 from keyflow import Emit, FailedRecord
 
-from agent.domain.exchange import AwaitUser, HandedOver, Utterance
+from agent.domain.exchange import AwaitUser, HandedOver, Need, Utterance
 from agent.domain.library import Library
 from agent.domain.model import Workflow
+from agent.domain.proposals import APPROVAL_TAG, decided, proposal_of
 from agent.domain.records import Moment, case_of, escalation_record, option_id, reply_record
 from agent.domain.scope import Context
-from agent.domain.state import Case, Run
+from agent.domain.state import Case, Held, Run
 from agent.domain.walking import TROUBLE
 
 REPLIES: Final = "support.replies"
 ESCALATIONS: Final = "support.escalations"
+PROPOSALS: Final = "support.proposals"
 
 
 @dataclass
@@ -73,10 +84,12 @@ class Writer:
         run: Run,
         *,
         waiting: AwaitUser | None = None,
+        awaits: str | None = None,
         resolved: bool = False,
+        note: str = "",
         tags: Sequence[str] = (),
     ) -> Emit:
-        """What the user is told, with the buttons of the open question."""
+        """What the user is told, with the buttons of the open question, and what a colleague has to decide."""
         options = []
         for button in waiting.buttons if waiting else ():
             label = self._library.render(button.label, turn.case.language)
@@ -90,17 +103,64 @@ class Writer:
             step=run.step,
             text=self._text(turn),
             options=options,
-            awaits=waiting.slot if waiting else None,
+            awaits=waiting.slot if waiting else awaits,
             resolved=resolved,
+            note=note,
+            team=self._team(turn) if note else None,
             actions=run.actions,
             citations=turn.citations,
-            tags=tags,
+            tags=(*tags, APPROVAL_TAG) if note else tags,
         )
         return Emit(REPLIES, turn.key, reply)
 
+    def proposal(
+        self,
+        turn: Turn,
+        run: Run,
+        need: Need,
+        *,
+        proposal_id: UUID,
+        mode: ProposalMode,
+        status: ProposalStatus,
+        held: Held | None = None,
+    ) -> Emit:
+        """What a workflow would do, or wants to."""
+        record = proposal_of(
+            turn.key,
+            turn.case,
+            turn.workflow,
+            self._moment(turn),
+            run,
+            need=need,
+            proposal_id=proposal_id,
+            mode=mode,
+            status=status,
+            text=self._text(turn),
+            team=self._team(turn),
+            held=held,
+        )
+        return Emit(PROPOSALS, turn.key, record)
+
+    def decided(
+        self,
+        key: str,
+        case: Case,
+        run: Run,
+        held: Held,
+        *,
+        status: ProposalStatus,
+        actor: str,
+        reason: str,
+        now_ms: int,
+    ) -> Emit:
+        """What became of a proposal."""
+        moment = self._moment_of(case, run, now_ms)
+        record = decided(held, key, case, run, status=status, moment=moment, actor=actor, reason=reason)
+        return Emit(PROPOSALS, key, record)
+
     def escalation(self, turn: Turn, need: HandedOver, run: Run, citations: Sequence[Citation]) -> Emit:
         """A hand-over that the workflow decided."""
-        team = self._library.team(turn.case.category) or self._library.team(turn.workflow.category)
+        team = self._team(turn)
         moment, text = self._moment(turn), self._text(turn)
         record = escalation_record(
             turn.key, turn.case, moment, need, team=team, run=run, reply_text=text, citations=citations
@@ -118,18 +178,7 @@ class Writer:
         citations: Sequence[Citation] = (),
     ) -> Emit:
         """A hand-over that no workflow decided."""
-        versions = Versions(
-            service=self._service_version,
-            catalogue=self._library.catalogue.version,
-            workflow=run.workflow if run else "",
-        )
-        moment = Moment(
-            cause=UUID(case.cause_event_id),
-            now=from_ms(now_ms),
-            versions=versions,
-            usage=ModelUsage(),
-            reply_ttl_seconds=self._reply_ttl_seconds,
-        )
+        moment = self._moment_of(case, run, now_ms)
         text = self._library.render(Utterance(ending.template), case.language)
         team = self._library.team(case.category)
         record = escalation_record(
@@ -155,6 +204,23 @@ class Writer:
                 language=self._library.catalogue.default_language,
             )
         return self.ending(key, case, None, Ending(need, TROUBLE), now_ms=now_ms)
+
+    def _team(self, turn: Turn) -> str | None:
+        return self._library.team(turn.case.category) or self._library.team(turn.workflow.category)
+
+    def _moment_of(self, case: Case, run: Run | None, now_ms: int) -> Moment:
+        versions = Versions(
+            service=self._service_version,
+            catalogue=self._library.catalogue.version,
+            workflow=run.workflow if run else "",
+        )
+        return Moment(
+            cause=UUID(case.cause_event_id),
+            now=from_ms(now_ms),
+            versions=versions,
+            usage=ModelUsage(),
+            reply_ttl_seconds=self._reply_ttl_seconds,
+        )
 
     def _text(self, turn: Turn) -> str:
         return "\n\n".join(self._library.render(said, turn.case.language) for said in turn.says)

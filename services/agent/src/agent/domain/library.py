@@ -8,6 +8,7 @@ from string import Formatter
 from typing import Final, TypeVar
 
 from floodgate.catalogue.models import Automation, Catalogue
+from floodgate.modes import LEVELS, Modes
 
 from agent.backends.declared import CALLS
 from agent.domain.calls import CallSpec
@@ -18,6 +19,8 @@ from agent.domain.model import Part, Workflow, WorkflowError
 from agent.domain.parsing import is_part, parse_part, parse_workflow
 
 FOLDER: Final = "workflows"
+APPROVAL_TEMPLATES: Final = frozenset({"wf_common_held", "wf_common_still_held", "wf_common_not_approved"})
+"""What is said around an action that waits for a colleague; a catalogue without them proposes nothing."""
 T = TypeVar("T")
 
 
@@ -37,6 +40,7 @@ class Library:
         self.calls = calls
         self.expressions = Expressions()
         self._templates = {template.id: template for template in catalogue.templates}
+        self._can_propose = self._templates.keys() >= APPROVAL_TEMPLATES
         self._teams = {category.id: category.team for category in catalogue.categories}
         self.workflows: Mapping[str, Workflow] = parse_all(catalogue)
         faults = [finding for workflow in self.workflows.values() for finding in self.check(workflow)]
@@ -47,12 +51,12 @@ class Library:
         """Everything that is wrong with a workflow."""
         yield from check_workflow(workflow, self.catalogue, self.expressions, self.calls, lines=lines)
 
-    def is_on(self, workflow_id: str) -> bool:
-        """Whether a category lets the workflow run: what was decided by another version may be switched off in this."""
-        return any(
-            category.workflow == workflow_id and category.automation is Automation.ON and not category.never_automate
-            for category in self.catalogue.categories
-        )
+    def level(self, workflow_id: str, modes: Modes) -> Automation:
+        """How far a workflow may go now: as far as the category that lets it go furthest."""
+        levels = [modes.automation(c) for c in self.catalogue.categories if c.workflow == workflow_id]
+        level = max(levels, key=LEVELS.index, default=Automation.OFF)
+        # Without words for the user who waits, nothing is proposed: a human takes it.
+        return Automation.SHADOW if level is Automation.PROPOSE and not self._can_propose else level
 
     def by_reference(self, reference: str) -> Workflow | None:
         """The workflow that a running conversation started with; None when it has changed since."""

@@ -41,6 +41,8 @@ REASONS: Final[Mapping[str, str]] = {
     "not_verified": "It is not certain who the user is, or nothing was found under the account.",
     "never_automate": "Automation of this is switched off.",
     "poison": "The message could not be processed.",
+    "approval_rejected": "A colleague did not approve what automation proposed.",
+    "approval_expired": "Nobody decided in time about what automation proposed.",
 }
 _STATUS_WORDS: Final[Mapping[str, str]] = {
     "done": "done",
@@ -105,6 +107,8 @@ def reply_record(
     options: Sequence[ReplyOption] = (),
     awaits: str | None = None,
     resolved: bool = False,
+    note: str = "",
+    team: str | None = None,
     actions: Sequence[ActionRecord] = (),
     citations: Sequence[Citation] = (),
     tags: Sequence[str] = (),
@@ -123,6 +127,8 @@ def reply_record(
         step=step,
         category=case.category or workflow.category,
         resolved=resolved,
+        note=note,
+        team=team,
         actions=action_results(actions),
         citations=tuple(citations),
         tags=tuple(tags),

@@ -115,6 +115,31 @@ class Case(StateModel):
     catalogue: str = ""
 
 
+class Held(StateModel):
+    """An action that waits for a colleague's approval.
+
+    Attributes:
+        limits: As the effect carries them; None when the action has none.
+    """
+
+    proposal_id: str
+    step: str
+    call: str
+    arguments: dict[str, str | int] = {}
+    amount_cents: int = 0
+    limits: dict[str, Any] | None = None
+    idempotency_key: str
+    expires_at_ms: int
+
+
+class Shadow(StateModel):
+    """A workflow that is computed beside the human; it goes on where the user happens to answer its question."""
+
+    run: Run
+    case: Case
+    proposal_id: str
+
+
 class AgentState(StateModel):
     """Everything about one conversation.
 
@@ -122,6 +147,8 @@ class AgentState(StateModel):
         handed_over: A human has the case, so automation is silent until the conversation is closed.
         carried_usage: What the model used before an action; told in the record that follows the action.
         ended: The last workflow that ended, for `explain`.
+        held: The action of the running workflow that waits for approval.
+        shadow: The workflow that is computed beside the human.
     """
 
     recent_event_ids: tuple[str, ...] = ()
@@ -131,6 +158,8 @@ class AgentState(StateModel):
     run: Run | None = None
     case: Case | None = None
     ended: Run | None = None
+    held: Held | None = None
+    shadow: Shadow | None = None
 
     def seen(self, event_id: str) -> bool:
         """Whether an event was handled before."""

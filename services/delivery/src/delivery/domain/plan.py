@@ -95,8 +95,13 @@ class Planner:
         if reply.category:
             attributes["floodgate_category"] = reply.category
         commands.append(AttributesCommand(values=attributes))
+        if reply.note:
+            commands.append(NoteCommand(title="Floodgate asks for your approval", text=reply.note))
         if reply.tags:
             commands.append(TagCommand(tags=reply.tags))
+        if reply.team is not None and (assign := self.assign(reply.team)) is not None:
+            # Who has to decide must see it; the workflow goes on by itself once they did.
+            commands.append(assign)
         if reply.resolved and self._close_resolved:
             commands.append(CloseCommand())
         team = self._category_teams.get(reply.category or "", self._general_team)
