@@ -33,6 +33,7 @@ from keyflow import (
     RetryableError,
     StateSpec,
 )
+from keyflow.status import Status
 from pydantic import BaseModel
 from starlette.types import ASGIApp
 
@@ -82,6 +83,8 @@ class Service:
     processors: Sequence[Processor[Any]] = ()
     tasks: Sequence[BackgroundTask] = ()
     http: HttpApp | None = None
+    statuses: Sequence[Status] = ()
+    """Progress of what is no processor, for /healthz and /metrics."""
     on_start: Sequence[Callable[[], Awaitable[None]]] = ()
     on_stop: Sequence[Callable[[], Awaitable[None]]] = ()
 
@@ -286,7 +289,8 @@ async def _run(service: Service) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     engines = [Engine(processor, engine_config(settings, processor.name)) for processor in service.processors]
-    apps = [app for app in (service.http, _monitor(service.processors, engines)) if app is not None]
+    statuses = [*(engine.status for engine in engines), *service.statuses]
+    apps = [app for app in (service.http, _monitor(service.processors, statuses)) if app is not None]
     # Bound before anything starts: a taken port shall stop the start, not the running service.
     servers = [(_server(app), _bound(app)) for app in apps]
     for hook in service.on_start:
@@ -367,14 +371,14 @@ def engine_config(settings: KafkaSettings, name: str) -> EngineConfig:
     )
 
 
-def _monitor(processors: Sequence[Processor[Any]], engines: Sequence[Engine[Any]]) -> HttpApp | None:
+def _monitor(processors: Sequence[Processor[Any]], statuses: Sequence[Status]) -> HttpApp | None:
     port = int(os.environ.get("FLOODGATE_METRICS_PORT", "0"))
     if port == 0:
         return None
     host = os.environ.get("FLOODGATE_METRICS_HOST", "127.0.0.1")
     # A record may take its whole budget: that alone is no stall.
     stall_seconds = max([_STALL_SECONDS, *(1.5 * processor.budget_seconds for processor in processors)])
-    return HttpApp(monitor_app([engine.status for engine in engines], stall_seconds), host, port)
+    return HttpApp(monitor_app(statuses, stall_seconds), host, port)
 
 
 class _Server(uvicorn.Server):

@@ -1,0 +1,1 @@
+"""Counts what the services wrote, and tells somebody when it is out of the ordinary."""

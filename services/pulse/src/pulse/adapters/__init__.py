@@ -1,0 +1,1 @@
+"""The outside of pulse, named for its technology."""
