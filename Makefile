@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 ROOMS := libs/keyflow libs/floodgate libs/nlu services/ingest services/firewall services/agent services/summarizer \
-	services/delivery services/knowledge services/console deploy/local deploy/demo eval
+	services/delivery services/knowledge services/console services/pulse deploy/local deploy/demo eval
 BIN := .venv/bin
 READY := .venv/.ready
 TYPED := $(addsuffix /src,$(ROOMS))

@@ -72,6 +72,11 @@ class Site:
         admin = AdminClient({"bootstrap.servers": self.servers})
         for future in admin.create_topics(new).values():
             future.result()
+        eventually(lambda: all(self._has_leaders(topic.topic) for topic in new), "leaders of the new topics")
+
+    def _has_leaders(self, topic: str) -> bool:
+        found = AdminClient({"bootstrap.servers": self.servers}).list_topics(topic, timeout=10).topics[topic]
+        return bool(found.partitions) and all(each.leader >= 0 for each in found.partitions.values())
 
     def start(self) -> None:
         script = Path(__file__).with_name("pulse_process.py")

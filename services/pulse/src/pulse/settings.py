@@ -40,7 +40,7 @@ class NotifySettings(BaseSettings):
     budget_seconds: float = Field(
         default=3600.0,
         gt=0,
-        description="How long one alert is tried while others are taken; then it is a dead letter. An outage is waited out.",
+        description="How long an alert is tried; then it is a dead letter. An outage is waited out.",
     )
 
     @model_validator(mode="after")

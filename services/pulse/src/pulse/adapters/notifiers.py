@@ -34,7 +34,9 @@ class _Post:
             raise RetryableError(f"{self._name} cannot be reached ({type(error).__name__})") from None
         if answer.status_code in _LATER or answer.status_code >= 500:
             seconds = answer.headers.get("Retry-After", "")
-            raise RetryableError(f"{self._name} answered {answer.status_code}", float(seconds) if seconds.isdigit() else None)
+            raise RetryableError(
+                f"{self._name} answered {answer.status_code}", float(seconds) if seconds.isdigit() else None
+            )
         if not answer.is_success:
             # The address is a secret: it does not stand in the reason.
             raise PoisonMessageError(f"{self._name} refused with {answer.status_code}: look at its settings")
@@ -45,7 +47,9 @@ class SlackWebhook:
 
     name = "webhook"
 
-    def __init__(self, url: SecretStr, timeout_seconds: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self, url: SecretStr, timeout_seconds: float, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self._url = url
         self._post = _Post("the webhook", timeout_seconds, transport)
 
