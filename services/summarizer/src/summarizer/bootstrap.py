@@ -12,6 +12,7 @@ from floodgate.catalogue import Catalogue
 from floodgate.catalogue.opening import open_catalogue
 from floodgate.catalogue.serving import serve
 from floodgate.catalogue.watch import CatalogueWatcher
+from floodgate.committed import CommittedRecords
 from floodgate.events.serde import AvroSerde
 from floodgate.events.times import now_ms
 from floodgate.service import EventProducer, Service, make_processor
@@ -30,16 +31,20 @@ from summarizer.asking import Asker, Languages
 from summarizer.batching import Collector, JobWatch
 from summarizer.domain.batches import Limits
 from summarizer.domain.extraction import summarize_prompt
+from summarizer.domain.ledger import Grace
 from summarizer.domain.modes import ModePolicy
 from summarizer.domain.state import InteractionState
 from summarizer.handlers import ANSWERED, FeatureStore, StoreHandler, SummarizerHandler
-from summarizer.settings import BatchSettings, FeatureStoreSettings, SummarizerSettings
+from summarizer.ledger_watch import LedgerWatch, objects_since
+from summarizer.settings import BatchSettings, FeatureStoreSettings, LedgerSettings, SummarizerSettings
+from summarizer.sources import REMEDY
 
 log = get_logger(__name__)
 
 NAME: Final = "summarizer"
 STORE_NAME: Final = "summarizer-store"
 BATCHER_NAME: Final = "summarizer-batch"
+LEDGER_NAME: Final = "summarizer-ledger"
 
 
 def build() -> Service:
@@ -163,6 +168,23 @@ def build_batcher() -> Service:
     jobs = BedrockJobs(settings.role_arn, bedrock.region, settings.timeout_hours)
     watch = JobWatch(topic, store, jobs, sink, poll_seconds=settings.poll_seconds)
     return Service(name=BATCHER_NAME, tasks=(watcher, collector, watch), on_stop=(sink.close,))
+
+
+def build_ledger() -> Service:
+    """The watcher of completeness: a process of its own, so that it sees a summarizer that stands still.
+
+    Raises:
+        FatalError: A setting is missing or wrong.
+    """
+    settings = load(LedgerSettings)
+    watch = LedgerWatch(
+        CommittedRecords(REMEDY, "ledger"),
+        hours=settings.hours,
+        grace=Grace(settings.grace_seconds, settings.batch_grace_hours * 3600),
+        look_seconds=settings.look_seconds,
+        drops=objects_since(settings.drops_uri),
+    )
+    return Service(name=LEDGER_NAME, tasks=(watch,))
 
 
 def check_catalogue(catalogue: Catalogue) -> None:

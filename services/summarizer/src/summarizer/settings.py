@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 AS_INTERACTION: Final = "interaction"
+_ALERT_SECONDS: Final = 300.0
 
 
 class SummarizerSettings(BaseSettings):
@@ -62,6 +63,24 @@ class BatchSettings(BaseSettings):
     )
     poll_seconds: float = Field(default=30.0, gt=0, description="Between two looks at the jobs.")
     timeout_hours: int = Field(default=24, ge=24, le=168, description="Then Bedrock lets a job expire.")
+
+
+class LedgerSettings(BaseSettings):
+    """How the books of completeness are kept."""
+
+    model_config = SettingsConfigDict(env_prefix="FLOODGATE_LEDGER_")
+
+    hours: float = Field(default=48.0, gt=0, description="How far back the books go.")
+    grace_seconds: float = Field(default=180.0, ge=0, description="How long an interaction may take online.")
+    batch_grace_hours: float = Field(default=26.0, ge=0, description="The same for batch inference.")
+    look_seconds: float = Field(default=60.0, gt=0, le=240, description="Between two looks.")
+    drops_uri: str | None = Field(default=None, description="s3://bucket/prefix of the drops, to count objects too.")
+
+    @model_validator(mode="after")
+    def _tells_in_time(self) -> Self:
+        if self.grace_seconds + self.look_seconds > _ALERT_SECONDS:
+            raise ValueError("GRACE_SECONDS and LOOK_SECONDS together must not be over 300, the time to an alert")
+        return self
 
 
 class FeatureStoreSettings(BaseSettings):
