@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import boto3
@@ -9,13 +10,15 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, NoRegionError, ReadTimeoutError
 from botocore.stub import ANY, Stubber
 from keyflow import FatalError, PoisonMessageError, RetryableError
-from summarizer.adapters.sagemaker_errors import translate_errors
+from summarizer.adapters.sagemaker_errors import FeatureStoreBusyError, translate_errors
 from summarizer.adapters.sagemaker_feature_group import SageMakerFeatureGroup
 from summarizer.adapters.sagemaker_feature_store import SageMakerFeatureStore
 from summarizer.domain.features import feature_definitions
 from summarizer.settings import FeatureStoreSettings, SummarizerSettings
 
 SETTINGS = FeatureStoreSettings(region="eu-west-1")
+ONE_BY_ONE = FeatureStoreSettings(region="eu-west-1", batch_size=1)
+AT_ONCE = FeatureStoreSettings(region="eu-west-1", batch_linger_seconds=0)
 DECLARED = [{"FeatureName": f.name, "FeatureType": f.kind} for f in feature_definitions()]
 DESCRIBED = {
     "FeatureGroupArn": "arn:aws:sagemaker:eu-west-1:000000000000:feature-group/floodgate-interactions",
@@ -65,8 +68,63 @@ async def test_a_record_is_put_with_its_features_as_text(runtime):
     runtime.add_response("put_record", {}, wanted)
     sent = []
     runtime.client.meta.events.register("before-parameter-build", lambda params, **_: sent.append(params))
-    await SageMakerFeatureStore(SETTINGS).put({"interaction_id": "i-1", "urgency_score": "0.2"})
+    await SageMakerFeatureStore(ONE_BY_ONE).put({"interaction_id": "i-1", "urgency_score": "0.2"})
     assert sent == [wanted]
+
+
+def entry(identifier: str) -> dict:
+    return {
+        "FeatureGroupName": "floodgate-interactions",
+        "Record": [{"FeatureName": "interaction_id", "ValueAsString": identifier}],
+    }
+
+
+async def put_together(settings: FeatureStoreSettings, *identifiers: str) -> list[object]:
+    store = SageMakerFeatureStore(settings)
+    putting = (store.put({"interaction_id": identifier}) for identifier in identifiers)
+    outcomes = await asyncio.gather(*putting, return_exceptions=True)
+    await store.close()
+    return outcomes
+
+
+async def test_records_of_one_moment_go_out_in_one_call(runtime):
+    runtime.add_response(
+        "batch_write_record",
+        {"Errors": [], "UnprocessedEntries": []},
+        {"Entries": [entry("i-1"), entry("i-2"), entry("i-3")]},
+    )
+    assert await put_together(AT_ONCE, "i-1", "i-2", "i-3") == [None, None, None]
+
+
+async def test_a_full_batch_waits_for_nobody(runtime):
+    names = [f"i-{number}" for number in range(26)]
+    runtime.add_response(
+        "batch_write_record",
+        {"Errors": [], "UnprocessedEntries": []},
+        {"Entries": [entry(name) for name in names[:25]]},
+    )
+    runtime.add_response(
+        "batch_write_record", {"Errors": [], "UnprocessedEntries": []}, {"Entries": [entry(names[25])]}
+    )
+    settings = AT_ONCE.model_copy(update={"max_concurrency": 1})
+    assert await put_together(settings, *names) == [None] * 26
+
+
+async def test_what_a_batch_leaves_or_refuses_is_told_for_that_record_alone(runtime):
+    refused = {"Entry": entry("i-3"), "ErrorCode": "ValidationError", "ErrorMessage": "the value Anna is wrong"}
+    failing = {"Entry": entry("i-4"), "ErrorCode": "InternalFailure", "ErrorMessage": "no"}
+    runtime.add_response("batch_write_record", {"UnprocessedEntries": [entry("i-2")], "Errors": [refused, failing]})
+    stored, left, poison, failed = await put_together(AT_ONCE, "i-1", "i-2", "i-3", "i-4")
+    assert stored is None
+    assert isinstance(left, RetryableError)
+    assert isinstance(poison, PoisonMessageError)
+    assert "Anna" not in str(poison)
+    assert isinstance(failed, RetryableError)
+
+
+async def test_a_call_that_fails_fails_for_every_record_of_the_batch(runtime):
+    runtime.add_client_error("batch_write_record", "ThrottlingException", "", 429)
+    assert [type(one) for one in await put_together(AT_ONCE, "i-1", "i-2")] == [FeatureStoreBusyError] * 2
 
 
 def test_a_record_is_read_back(runtime):
@@ -97,7 +155,7 @@ def test_a_record_that_is_not_there_is_none(runtime):
 async def test_every_refusal_becomes_one_of_our_errors(runtime, code, status, error):
     runtime.add_client_error("put_record", code, "the value Anna is wrong", status)
     with pytest.raises(error) as caught:
-        await SageMakerFeatureStore(SETTINGS).put({"interaction_id": "i-1"})
+        await SageMakerFeatureStore(ONE_BY_ONE).put({"interaction_id": "i-1"})
     assert "floodgate-interactions" in str(caught.value)
     assert "Anna" not in str(caught.value)
 

@@ -95,7 +95,9 @@ class FeatureStoreSettings(BaseSettings):
     )
     connect_timeout_seconds: float = Field(default=3.0, gt=0)
     read_timeout_seconds: float = Field(default=10.0, gt=0)
-    max_concurrency: int = Field(default=32, ge=1, le=512, description="PutRecord calls at a time.")
+    max_concurrency: int = Field(default=32, ge=1, le=512, description="Calls at a time.")
+    batch_size: int = Field(default=25, ge=1, le=25, description="Records in a BatchWriteRecord; 1: PutRecord.")
+    batch_linger_seconds: float = Field(default=0.1, ge=0, le=10, description="Wait for more records of a batch.")
     budget_seconds: float = Field(default=120.0, gt=0)
     control_endpoint_url: str | None = Field(
         default=None,

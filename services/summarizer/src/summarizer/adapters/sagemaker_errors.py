@@ -14,9 +14,11 @@ from botocore.exceptions import (
     HTTPClientError,
     ReadTimeoutError,
 )
-from keyflow.errors import FatalError, PoisonMessageError, RetryableError
+from keyflow.errors import FatalError, KeyflowError, PoisonMessageError, RetryableError
 
-_BUSY: Final = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "ServiceUnavailable"})
+_BUSY: Final = frozenset({
+    "ThrottlingException", "Throttling", "TooManyRequestsException", "ServiceUnavailable", "InternalFailure",
+})  # fmt: skip
 _BROKEN_RECORD: Final = frozenset({"ValidationError", "ValidationException"})
 
 
@@ -52,15 +54,23 @@ def translate_errors(operation: str, group: str) -> Iterator[None]:
         raise FeatureStoreAccessError(f"{where}: {error}; check AWS_REGION and the credentials") from error
 
 
-def _from_client_error(error: ClientError, where: str) -> Exception:
+def entry_error(code: str, message: str, operation: str) -> KeyflowError:
+    """Why one entry of a batch was not written."""
+    return _classified(code or "Unknown", 0, message, f"feature store {operation}")
+
+
+def _from_client_error(error: ClientError, where: str) -> KeyflowError:
     code = str(error.response.get("Error", {}).get("Code", "Unknown"))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return _classified(code, status, str(error.response.get("Error", {}).get("Message", "")), where)
+
+
+def _classified(code: str, status: int, message: str, where: str) -> KeyflowError:
     if code in _BUSY or status == 429 or status >= 500 or status == 408:
         return FeatureStoreBusyError(f"{where}: failed with {status} {code}")
     if code in {"ResourceNotFound", "ResourceNotFoundException"} or status == 404:
         return FeatureStoreAccessError(f"{where}: there is no such feature group; run `floodgate features setup`")
     if code in _BROKEN_RECORD:
         # The message may quote a value of the record: it goes to the dead letter only.
-        message = str(error.response.get("Error", {}).get("Message", ""))
         return FeatureRecordRefusedError(f"{where}: the record was refused ({code})", raw_output=message)
     return FeatureStoreAccessError(f"{where}: {status} {code}; check region, credentials and permissions")
