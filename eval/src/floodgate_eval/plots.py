@@ -16,18 +16,20 @@ _TICKS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 _MOST_LABEL_CHARS: Final = 30
 
 
-def reliability_plot(bins: Sequence[Mapping[str, Any]]) -> str:
-    """Stated confidence against how often it was right; the larger the dot, the more rows."""
+def reliability_plot(
+    bins: Sequence[Mapping[str, Any]], *, said: str = "stated confidence", meant: str = "right"
+) -> str:
+    """What was said against what it was worth; the larger the dot, the more rows."""
     most = max((one["n"] for one in bins), default=1)
     dots = [
         f'<circle class="dot" cx="{_x(one["confidence"]):.1f}" cy="{_y(one["accuracy"]):.1f}" '
-        f'r="{3 + 8 * (one["n"] / most) ** 0.5:.1f}"><title>stated {one["confidence"]:.2f}, right '
+        f'r="{3 + 8 * (one["n"] / most) ** 0.5:.1f}"><title>{said} {one["confidence"]:.2f}, {meant} '
         f"{one['accuracy']:.2f}, {one['n']} rows</title></circle>"
         for one in bins
     ]
     line = " ".join(f"{_x(one['confidence']):.1f},{_y(one['accuracy']):.1f}" for one in bins)
     inside = f'<polyline class="trend" points="{line}"/>{"".join(dots)}'
-    return _square(inside, "stated confidence", "right", "Reliability: the dots should lie on the diagonal")
+    return _square(inside, said, meant, "Reliability: the dots should lie on the diagonal")
 
 
 def roc_plot(points: Sequence[Sequence[float]]) -> str:

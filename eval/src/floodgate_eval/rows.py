@@ -220,7 +220,7 @@ ROW_MODELS: Final[dict[Task, type[Row]]] = {
     Task.SUMMARY: SummaryRow,
     Task.FEATURES: FeaturesRow,
 }
-_SHAPES: Final = {
+_SHAPES: Final[dict[type, str]] = {
     IntentRow: '{"text": "…", "intent": "…"}',
     MatchRow: '{"text": "…", "chosen_category": "…", "match": true}',
     InjectionRow: '{"text": "…", "label": 1}',
@@ -242,12 +242,17 @@ def read_rows(paths: Sequence[Path], model: type[R]) -> list[R]:
     Raises:
         FatalError: A file cannot be read or holds no row, or a row is wrong: file, line, what, and the remedy.
     """
-    shape = _SHAPES[model]
+    shape = _shape(model)
     rows = [_row(place, value, model) for place, value in json_objects(paths, shape)]
     if not rows:
         named = ", ".join(str(path) for path in paths)
         raise FatalError(f"{named}: no rows; write one JSON object per line: {shape}")
     return rows
+
+
+def _shape(model: type[Row]) -> str:
+    """How a row is written; what comes from another kind of row is written like it."""
+    return next(_SHAPES[kind] for kind in model.__mro__ if kind in _SHAPES)
 
 
 def _row(place: str, value: dict[str, Any], model: type[R]) -> R:
@@ -257,4 +262,4 @@ def _row(place: str, value: dict[str, Any], model: type[R]) -> R:
         first = error.errors(include_url=False, include_input=False)[0]
         member = ".".join(str(part) for part in first["loc"])
         what = "is missing" if first["type"] == "missing" else str(first["msg"]).removeprefix("Value error, ")
-        raise FatalError(f"{place}: {member + ': ' if member else ''}{what}; write {_SHAPES[model]}") from error
+        raise FatalError(f"{place}: {member + ': ' if member else ''}{what}; write {_shape(model)}") from error

@@ -21,6 +21,7 @@ from floodgate.catalogue import (
     UrgencyRule,
     load_catalogue,
 )
+from floodgate.catalogue.calibration import FeatureCalibration
 from floodgate.catalogue.diff import Change, compare
 
 WORKFLOW = """\
@@ -228,6 +229,7 @@ OTHER: dict[str, Any] = {
     "thresholds": Thresholds(min_confidence=0.99),
     "category_thresholds": {"refunds": Thresholds(urgent=0.99)},
     "country_thresholds": {"GB": Thresholds(urgent=0.99)},
+    "calibration": FeatureCalibration(model="m", prompt="summarize@2", fitted_on=date(2026, 1, 1)),
     "cascade": Cascade(certainty={"en": 0.9}),
     "language_thresholds": {"nl": Thresholds(urgent=0.99)},
     "topics": ("other",),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from uuid import uuid4
 
 import pytest
+from floodgate.catalogue.calibration import FeatureCalibration, NumberCalibration
 from floodgate.events import ResolutionStatus, Sentiment, Summary, derive_event_id
 from keyflow import KEEP, PoisonMessageError, RetryableError
 from summarizer.domain.features import feature_definitions, feature_values, typed_values
@@ -55,6 +57,53 @@ async def test_the_same_content_under_another_event_gives_nothing(handler, model
     assert again.events == ()
     assert len(again.state.recent_event_ids) == 2
     assert len(model.requests) == 1
+
+
+def calibrated_handler(catalogue, asked, languages, **about) -> SummarizerHandler:
+    fitted = {"model": "local model (m)", "prompt": "summarize@2", "fitted_on": date(2026, 11, 22)} | about
+    numbers = NumberCalibration(shift={"en": 0.2})
+    calibration = FeatureCalibration(**fitted, urgency=numbers)
+    return SummarizerHandler(
+        catalogue=catalogue.model_copy(update={"calibration": calibration}),
+        model=asked,
+        languages=languages,
+        settings=SummarizerSettings(),
+        service_version="0.0.0",
+    )
+
+
+async def test_calibration_changes_the_numbers_and_the_set_version(
+    catalogue, languages, model, record, interaction, answer, tools
+):
+    model.answers = [answer()]
+    handler = calibrated_handler(catalogue, model, languages)
+    (emit,) = (await handler.handle(record(interaction()), None, tools)).events
+    assert emit.value.urgency_score == pytest.approx(answer()["urgency_score"] + 0.2)
+    assert emit.value.feature_set_version == handler.feature_set
+    assert feature_values(emit.value)["feature_set_version"].startswith("summarize@2+")
+
+
+@pytest.mark.parametrize("about", [{"model": "another"}, {"prompt": "summarize@1"}])
+async def test_calibration_of_another_model_or_prompt_changes_nothing(
+    about, catalogue, languages, model, record, interaction, answer, tools
+):
+    model.answers = [answer()]
+    handler = calibrated_handler(catalogue, model, languages, **about)
+    (emit,) = (await handler.handle(record(interaction()), None, tools)).events
+    assert emit.value.urgency_score == answer()["urgency_score"]
+    assert emit.value.feature_set_version == "summarize@2"
+
+
+async def test_the_same_content_under_a_new_set_of_features_gives_a_new_record(
+    handler, catalogue, languages, model, record, interaction, answer, tools
+):
+    model.answers = [answer()]
+    before = await handler.handle(record(interaction()), None, tools)
+    later = calibrated_handler(catalogue, model, languages)
+    again = record(interaction(event_id=uuid4()))
+    first = await later.handle(again, before.state, tools)
+    assert [emit.value.event_time for emit in first.events] == [before.events[0].value.event_time]
+    assert (await later.handle(again, first.state, tools)).events == ()
 
 
 async def test_an_interaction_that_went_on_gives_a_new_record(handler, model, record, interaction, answer, tools):

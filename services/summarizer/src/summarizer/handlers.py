@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from summarizer.asking import Asker, Languages, Question
 from summarizer.domain.answers import unanswered
+from summarizer.domain.calibration import set_version
 from summarizer.domain.extraction import SummarizeInteraction
 from summarizer.domain.features import content_hash, feature_values, summary_of
 from summarizer.domain.modes import BATCH, ModePolicy
@@ -106,6 +107,15 @@ class SummarizerHandler:
         self._answers = answers
         self._modes = modes or ModePolicy()
         self.versions = self._asker.versions
+        self._calibration = catalogue.calibration
+        self.feature_set = set_version(self.versions.prompt, self._calibration)
+        if self._calibration is not None and self._calibration.prompt != self.versions.prompt:
+            log.warning(
+                "calibration.inactive",
+                fitted_for=self._calibration.prompt,
+                prompt=self.versions.prompt,
+                remedy="fit it anew with `floodgate calibrate fit`, or remove calibration.yaml",
+            )
 
     async def handle(self, record: Record, state: InteractionState | None, tools: Tools) -> Outcome[InteractionState]:
         """Makes the feature record, or sends to batch inference; nothing for what was there before.
@@ -125,7 +135,7 @@ class SummarizerHandler:
 
     async def _finished(self, record: Record, known: InteractionState, tools: Tools) -> Outcome[InteractionState]:
         interaction: Interaction = record.value
-        fingerprint = content_hash(interaction)
+        fingerprint = content_hash(interaction, self.feature_set)
         if interaction.event_id in known.recent_event_ids:
             _REPEATED.labels("event").inc()
             return Outcome()
@@ -179,7 +189,14 @@ class SummarizerHandler:
         tools: Tools,
     ) -> Summary:
         now = from_ms(tools.now_ms())
-        summary = summary_of(interaction, result, language=question.language, now=now, versions=versions)
+        summary = summary_of(
+            interaction,
+            result,
+            language=question.language,
+            now=now,
+            versions=versions,
+            calibration=self._calibration,
+        )
         if summary.usage.mode != BATCH:
             self._modes.spent(summary.usage.cost_usd, now)
         return summary

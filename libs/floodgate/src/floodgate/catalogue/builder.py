@@ -9,6 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
+from floodgate.catalogue.calibration import FeatureCalibration
 from floodgate.catalogue.models import (
     Article,
     Cascade,
@@ -96,6 +97,7 @@ class Built:
     templates: list[Template] = field(default_factory=list)
     articles: list[Article] = field(default_factory=list)
     sources: list[KnowledgeSource] = field(default_factory=list)
+    calibration: FeatureCalibration | None = None
     workflows: dict[str, Any] = field(default_factory=dict)
     named: dict[str, set[str]] = field(default_factory=dict)
     origins: dict[tuple[str, str], Origin] = field(default_factory=dict)
@@ -123,6 +125,11 @@ def build(sources: Sources) -> Built:
     built.articles = _build_articles(sources, built)
     if "sources.yaml" in sources.files:
         built.sources = _build_list(sources, built, "sources.yaml", _SOURCE)
+    calibration = sources.files.get("calibration.yaml")
+    if calibration is not None and calibration.readable:
+        built.calibration = _validate(
+            built, Origin(calibration), "the calibration", calibration.data, FeatureCalibration
+        )
     _build_workflows(sources, built)
     return built
 

@@ -92,6 +92,12 @@ def _thresholds(before: Catalogue, after: Catalogue) -> Iterator[Change]:
             yield from _threshold_changes(f"{kind} {key}", was, now, only=set_by_it)
 
 
+def _calibration(before: Catalogue, after: Catalogue) -> Iterator[Change]:
+    old, new = (one.calibration.version if one.calibration else "none" for one in (before, after))
+    if before.calibration != after.calibration:
+        yield Change("calibration", "features", f"{old} → {new}", "feature_set_version changes" if old != new else "")
+
+
 def _cascade(before: Catalogue, after: Catalogue) -> Iterator[Change]:
     old, new = before.cascade.certainty, after.cascade.certainty
     for language in sorted(old.keys() | new.keys()):
@@ -399,6 +405,7 @@ def _quoted(texts: Sequence[str]) -> str:
 _PARTS: Final[tuple[Callable[[Catalogue, Catalogue], Iterator[Change]], ...]] = (
     _site,
     _thresholds,
+    _calibration,
     _cascade,
     _categories,
     _paths,

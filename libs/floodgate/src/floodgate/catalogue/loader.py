@@ -114,5 +114,6 @@ def _assemble(built: Built, version: str) -> Catalogue | None:
         templates=tuple(built.templates),
         articles=tuple(built.articles),
         sources=tuple(built.sources),
+        calibration=built.calibration,
         workflows=built.workflows,
     )

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from floodgate.catalogue.calibration import FeatureCalibration
+
 GENERIC_CATEGORY: Final = "none"
 PERSON_PATH: Final = "person"
 
@@ -188,4 +190,5 @@ class Catalogue(CatalogueModel):
     sources: tuple[KnowledgeSource, ...] = ()
     topics: tuple[str, ...] = Field(description="Closed set for the feature record's primary_topic.")
     intents: tuple[str, ...] = Field(description="Closed set for the feature record's intent.")
+    calibration: FeatureCalibration | None = Field(default=None, description="Of the feature record's numbers.")
     workflows: dict[str, Any] = Field(default={}, description="Raw YAML by workflow id; the agent gives them meaning.")

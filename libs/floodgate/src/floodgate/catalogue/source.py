@@ -21,6 +21,7 @@ _PLACES: Final = (
     "teams.yaml",
     "urgency.yaml",
     "sources.yaml",
+    "calibration.yaml",
     "categories/*.yaml",
     "templates/*.yaml",
     "workflows/*.yaml",

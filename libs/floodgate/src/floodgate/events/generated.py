@@ -415,6 +415,7 @@ class Summary(AvroModel):
     repaired: bool = Field(default=False, description='True when the first answer broke the schema and the second held.')
     usage: ModelUsage = Field(default_factory=ModelUsage, description='Tokens and cost.')
     versions: Versions = Field(default_factory=Versions, description='What produced it.')
+    feature_set_version: str = Field(default='', description='Prompt and calibration that the features come from; changes with either.')
     event_time: AwareDatetime = Field(description="When the interaction ended: the feature store's event time.")
 
 

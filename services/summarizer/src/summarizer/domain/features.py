@@ -11,6 +11,7 @@ from typing import Any, Final, get_args
 from uuid import UUID
 
 from floodgate.bedrock import ModelResult
+from floodgate.catalogue.calibration import FeatureCalibration
 from floodgate.events import (
     AvroModel,
     Interaction,
@@ -22,6 +23,7 @@ from floodgate.events import (
 )
 from pydantic import BaseModel
 
+from summarizer.domain.calibration import calibrated, set_version
 from summarizer.domain.extraction import SummarizeInteraction
 
 SUMMARY_STEP: Final = "summary"
@@ -51,9 +53,9 @@ def event_time_of(interaction: Interaction) -> datetime:
     return known[-1] if known else interaction.occurred_at
 
 
-def content_hash(interaction: Interaction) -> str:
-    """The same for the same conversation, whichever event brought it."""
-    digest = hashlib.sha256()
+def content_hash(interaction: Interaction, feature_set: str = "") -> str:
+    """The same for the same conversation under the same prompt and calibration, whichever event brought it."""
+    digest = hashlib.sha256(feature_set.encode() + b"\0")
     for part in (event_time_of(interaction).isoformat(), interaction.country or "", interaction.contact_id):
         digest.update(part.encode() + b"\0")
     for turn in interaction.turns:
@@ -68,9 +70,16 @@ def summary_of(
     language: str,
     now: datetime,
     versions: Versions,
+    calibration: FeatureCalibration | None = None,
 ) -> Summary:
-    """The feature record of one interaction; its id follows from the interaction's event."""
+    """The feature record of one interaction; its id follows from the interaction's event.
+
+    Calibration is applied to what the model said that it was fitted for, and to nothing else.
+    """
     answer, usage = result.value, result.usage
+    applied = calibration if calibration is not None and calibration.fits(usage.model_label, versions.prompt) else None
+    if applied is not None:
+        answer = calibrated(answer, applied, language=language, country=interaction.country)
     return Summary(
         event_id=derive_event_id(interaction.event_id, SUMMARY_STEP),
         occurred_at=now,
@@ -90,22 +99,23 @@ def summary_of(
         repaired=result.repaired,
         usage=usage.to_record(),
         versions=versions,
+        feature_set_version=set_version(versions.prompt, applied),
         event_time=event_time_of(interaction),
     )
 
 
 def feature_definitions() -> tuple[Feature, ...]:
     """The features of the group, read off the record so that the two cannot drift apart."""
-    return (
-        *(Feature(name, _kind(annotation), description) for name, annotation, description in _fields(Summary, "")),
-        Feature(SET_VERSION_FEATURE, "String", "Changes whenever the prompt or the calibration does."),
+    return tuple(
+        Feature(name, _kind(annotation), description) for name, annotation, description in _fields(Summary, "")
     )
 
 
 def feature_values(summary: Summary) -> dict[str, str]:
     """The record as Feature Store takes it: every value as text, absent ones left out."""
     values = {name: _text(value) for name, value in _flat(summary, "") if value is not None}
-    return values | {SET_VERSION_FEATURE: summary.versions.prompt}
+    # Records of before the field was there say it by their prompt.
+    return values | {SET_VERSION_FEATURE: summary.feature_set_version or summary.versions.prompt}
 
 
 def typed_values(values: Mapping[str, str]) -> dict[str, str | int | float]:

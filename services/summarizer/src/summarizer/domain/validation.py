@@ -19,8 +19,8 @@ MIN_TELLING_CHARS: Final = 40
 MIN_TELLING_WORDS: Final = 6
 _SHORT_TRANSCRIPT_CHARS: Final = 60
 _TELLING_TRANSCRIPT_CHARS: Final = 300
-_UNHAPPY_CSAT: Final = 0.1
-_HAPPY_CSAT: Final = 0.9
+UNHAPPY_CSAT: Final = 0.1
+HAPPY_CSAT: Final = 0.9
 _MOST_NAMED: Final = 5
 _BRACKETED: Final = re.compile(
     r"[\[<{](?:name|email|e-mail|phone|iban|card|national_id|redacted)[^\]>}]{0,12}[\]>}]", re.I
@@ -130,9 +130,9 @@ def _form(summary: str, expected: Expected) -> Iterator[Problem]:
 
 
 def _contradictions(answer: SummarizeInteraction) -> Iterator[Problem]:
-    if answer.sentiment == "positive" and answer.csat_indicator < _UNHAPPY_CSAT:
+    if answer.sentiment == "positive" and answer.csat_indicator < UNHAPPY_CSAT:
         yield Problem("contradiction", "csat_indicator: contradicts the positive sentiment; make them agree")
-    if answer.sentiment == "negative" and answer.csat_indicator > _HAPPY_CSAT:
+    if answer.sentiment == "negative" and answer.csat_indicator > HAPPY_CSAT:
         yield Problem("contradiction", "csat_indicator: contradicts the negative sentiment; make them agree")
     ending = said_ending(answer.summary)
     # "pending" goes with either: a step may be done, or handed over, while the case itself stays open.
