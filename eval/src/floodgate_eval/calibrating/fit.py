@@ -93,8 +93,8 @@ def rising(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], 
         blocks = _pooled(blocks)
     if len(blocks) > 1 and len(blocks[-1]) < _LEAST_BLOCK:
         blocks[-2:] = [blocks[-2] + blocks[-1]]
-    # Nothing and everything keep their meaning, so that what few rows said is not flattened. Two blocks may round to the
-    # same place: then one point is enough.
+    # Nothing and everything keep their meaning, so that what few rows said is not flattened. Two blocks may round to
+    # the same place: then one point is enough.
     middles: dict[float, float] = {0.0: 0.0, 1.0: 1.0}
     for block in _pooled(blocks):
         said, meant = (round(float(value), _DIGITS) for value in np.median(block, axis=0))
