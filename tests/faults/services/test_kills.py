@@ -27,6 +27,18 @@ def test_fifty_kills_of_random_services_under_load_lose_and_double_nothing(site:
             site.await_progress(round_.rng.randint(0, 6))
 
 
+def test_fifty_kills_of_the_agent_do_every_action_once_and_say_every_reply_once(site: Site) -> None:
+    agent = site.fleet.slots["agent-0"]
+    with site.round("agent") as round_:
+        actions = len(site.local("shop", "GET", "/_local/actions")["actions"])
+        for _ in range(KILLS):
+            site.fleet.await_ready([agent])
+            # Now and then it dies before it has read anything, now and then in the middle of the work.
+            site.await_progress(round_.rng.randint(0, 6))
+            round_.kill(agent)
+    assert len(site.local("shop", "GET", "/_local/actions")["actions"]) > actions
+
+
 def test_bursts_of_sigterm_let_every_process_leave_cleanly(site: Site) -> None:
     exits = len(site.fleet.exits)
     with site.round("sigterm") as round_:

@@ -3,95 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Mapping
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
-from agent.approving import SHOP
 from agent.domain.calls import CallOutcome, CallResult
 from agent.domain.records import option_id
-from agent.domain.state import AgentState
 from agent.handlers import AgentHandler
 from agent.knowledge import Knowledge
+from agent.scripts import Player, read_script_file
 from agent.settings import AgentSettings
-from agent.writing import ESCALATIONS, REPLIES, Writer
+from agent.writing import Writer
 from floodgate.events import Verdict
-from keyflow import Emit, Outcome, PendingEffect, Processor, Record, StateSpec, Tools
-from support.crash_lab import DEAD, IN, STATE, Fault, Lab, Process
+from support.agent_lab import Calm, run
+from support.crash_lab import Fault
 
+SCRIPTS = sorted((Path(__file__).resolve().parents[3] / "catalogue" / "workflows" / "tests").glob("*.yaml"))
 REPEATS = 8
-
-
-class AgentLab(Lab):
-    """A lab whose processes run the agent.
-
-    Args:
-        make_handler: Makes a handler that asks the one shop of the lab.
-    """
-
-    def __init__(self, make_handler: Any) -> None:
-        super().__init__(partitions=1)
-        for topic in (REPLIES, ESCALATIONS):
-            self.broker.create(topic, 1)
-        self.make_handler = make_handler
-        self.done: Counter[str] = Counter()
-        self.attempts: Counter[str] = Counter()
-        self.answers: dict[str, Mapping[str, Any]] = {}
-
-    def _processor(self, process: Process) -> Processor[Any]:
-        async def act(pending: PendingEffect) -> Mapping[str, Any]:
-            process.step("effect")
-            key = pending.effect.idempotency_key
-            self.attempts[key] += 1
-            if key not in self.answers:
-                self.done[key] += 1
-                self.answers[key] = {"outcome": "done", "code": "", "value": {"number": "TK-40001", "ends_at": None}}
-            process.step("effect", when="after")
-            return self.answers[key]
-
-        return Processor(
-            name="lab",
-            inputs=[IN],
-            handler=_Stepping(self, process, self.make_handler()),
-            decode=lambda _, data: Verdict.model_validate_json(data),
-            encode=lambda _, value: value.model_dump_json().encode(),
-            dead_letter=lambda failed: Emit(DEAD, "x", {"reason": failed.reason}),
-            state=StateSpec(STATE, _encode, AgentState.model_validate_json, None),
-            effects={SHOP: act},
-        )
-
-    def told(self) -> list[Any]:
-        """Everything that was committed, without the moments, which are the clock's."""
-        found = [*self.committed(REPLIES), *self.committed(ESCALATIONS)]
-        return [(key, {name: part for name, part in value.items() if name not in MOMENTS}) for key, value in found]
-
-
-MOMENTS = {"occurred_at", "expires_at"}
-
-
-def _encode(state: AgentState) -> bytes:
-    return state.model_dump_json().encode()
-
-
-class _Stepping:
-    """A handler with places at which its process may die."""
-
-    def __init__(self, lab: AgentLab, process: Process, handler: AgentHandler) -> None:
-        self._lab, self._process, self._handler = lab, process, handler
-
-    async def handle(self, record: Record, state: Any, tools: Tools) -> Outcome[Any]:
-        self._process.step("handle")
-        self._lab.handled.append((record.key, record.offset))
-        outcome = await self._handler.handle(record, state, tools)
-        self._process.step("handle", when="after")
-        return outcome
-
-    async def resume(self, result: Any, key: str, state: Any, tools: Tools) -> Outcome[Any]:
-        self._process.step("resume")
-        outcome = await self._handler.resume(result, key, state, tools)
-        self._process.step("resume", when="after")
-        return outcome
 
 
 @pytest.fixture
@@ -124,15 +53,6 @@ def conversation(chat, whole_library):
         return handler, [(verdict.conversation_id, verdict.model_dump_json().encode()) for verdict in verdicts]
 
     return make
-
-
-def run(handler: Any, records: list[tuple[str, bytes]], faults: list[Fault]) -> tuple[AgentLab, list[str]]:
-    lab = AgentLab(handler)
-    with lab.open():
-        lab.fill(records)
-        lives = lab.finish(faults)
-        steps = lives[0].steps
-    return lab, steps
 
 
 CONVERSATIONS = [
@@ -174,3 +94,12 @@ def test_an_action_whose_answer_was_lost_is_asked_for_again_with_its_key_and_don
     assert set(lab.attempts.values()) == {2}
     assert set(lab.done.values()) == {1}
     assert json.dumps(lab.told()).count('"resolved": true') == 1
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_every_scripted_conversation_goes_the_same_way_when_it_is_killed(whole_library, path):
+    """At one of its steps, another per conversation; tests/faults/agent tries every step of every one."""
+    player = Player(whole_library, read_script_file(path))
+    for script in player.file.conversations:
+        calm = Calm(player, script)
+        calm.killed_at(Random(script.name).randint(1, len(calm.steps)))
