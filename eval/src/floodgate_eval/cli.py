@@ -13,6 +13,7 @@ import typer
 from floodgate_local.state import repository_root
 from typer.core import TyperCommand
 
+from floodgate_eval.airline.cli import hold_airline
 from floodgate_eval.cascade_run import Validation, validate
 from floodgate_eval.common import calm_logs, own_catalogue_dir, say
 from floodgate_eval.endpoint import LOCAL
@@ -27,6 +28,7 @@ from floodgate_eval.view import show
 app = typer.Typer(
     help="Measure what the services decide, through their own code, against any model.", no_args_is_help=True
 )
+app.command("airline", epilog="Example: floodgate eval airline --tasks tau2_airline/tasks.jsonl")(hold_airline)
 
 _MANY: Final = frozenset({"--test", "--examples", "--feedback", "--verdicts", "--rows"})
 

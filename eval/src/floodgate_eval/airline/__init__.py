@@ -1,0 +1,1 @@
+"""The airline's policy as workflows, and the public tasks held against them."""
