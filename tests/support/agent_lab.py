@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
 
+from agent.approving import SHOP
 from agent.domain.answers import Answer
 from agent.domain.calls import CallResult
 from agent.domain.exchange import ModelReading
 from agent.domain.records import option_id
 from agent.domain.state import AgentState
-from agent.handlers import SHOP, AgentHandler
+from agent.handlers import AgentHandler
 from agent.scripts import Line, Player, Script
 from agent.settings import AgentSettings
 from agent.writing import ESCALATIONS, REPLIES, Writer
