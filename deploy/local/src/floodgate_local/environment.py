@@ -41,6 +41,8 @@ def stack_env(ports: Mapping[str, int], secrets: Mapping[str, str]) -> dict[str,
         "FLOODGATE_INTERCOM_SCREENING_TEAM_ID": SCREENING_TEAM_ID,
         "FLOODGATE_SHOP_BASE_URL": url("shop"),
         "FLOODGATE_S3_BUCKET": _BUCKET,
+        # What tests and demonstrations leave in the topics is no evidence against anything.
+        "FLOODGATE_AGENT_BAR_SECONDS": "0",
         # Not the bucket of the drops: what is written there comes in.
         "FLOODGATE_SUMMARIZER_BATCH_S3_URI": f"s3://{BATCH_BUCKET}/summaries",
         **secrets,

@@ -17,7 +17,7 @@ from floodgate.events.times import now_ms
 from floodgate.knowledge import DegradingRetriever, FakeRetriever, OpenSearchRetriever, Retriever, make_client
 from floodgate.knowledge.opensearch import RetrievalLimits
 from floodgate.mode_switch import ModeSwitch, follow_modes
-from floodgate.service import EventProducer, Service, make_processor
+from floodgate.service import BackgroundTask, EventProducer, Service, make_processor
 from floodgate.settings import (
     CatalogueSettings,
     KafkaSettings,
@@ -34,6 +34,7 @@ from agent.adapters.bedrock_slots import BedrockSlotReader
 from agent.adapters.ledger_blobs import BlobLedger
 from agent.adapters.shop_http import ShopHttp
 from agent.approving import SHOP
+from agent.bar_watch import TOPICS, BarWatch
 from agent.domain.library import Library
 from agent.domain.model import WorkflowError
 from agent.domain.state import AgentState
@@ -41,7 +42,7 @@ from agent.expiring import PROPOSALS, ApprovalExpiry
 from agent.handlers import AgentHandler
 from agent.knowledge import Knowledge
 from agent.ports import SlotReader
-from agent.settings import AgentSettings, BucketSettings, ShopSettings
+from agent.settings import AgentSettings, BucketSettings, FirstInstance, ShopSettings
 from agent.versions import Versions
 from agent.writing import Writer
 
@@ -130,10 +131,22 @@ def bootstrap(
         for closing in on_stop:
             await closing()
 
+    tasks: list[BackgroundTask] = [served.task, switch, expiry]
+    if settings.bar_seconds > 0 and load(FirstInstance).kafka_instance == "0":
+        tasks.append(
+            BarWatch(
+                lambda: cast(AgentHandler, live.active).library.catalogue,
+                lambda: switch.modes,
+                partial(follow_evidence, serde, served.catalogue),
+                partial(open_producer, serde),
+                now_ms=now_ms,
+                every_seconds=settings.bar_seconds,
+            )
+        )
     return Service(
         name=NAME,
         processors=(processor,),
-        tasks=(served.task, switch, expiry),
+        tasks=tasks,
         on_start=(switch.start,),
         on_stop=(close,),
     )
@@ -143,6 +156,12 @@ def follow_proposals(serde: AvroSerde, settings: AgentSettings) -> KafkaTail:
     """The proposals that can still be pending."""
     since_ms = now_ms() - int(2 * settings.approval_ttl_seconds * 1000)
     return KafkaTail(load(KafkaSettings), serde, (PROPOSALS,), since_ms=since_ms)
+
+
+def follow_evidence(serde: AvroSerde, catalogue: Catalogue) -> KafkaTail:
+    """What happened in the widest window of the bars, and what happens from now on."""
+    days = max((category.bar.window_days for category in catalogue.categories), default=0)
+    return KafkaTail(load(KafkaSettings), serde, TOPICS, since_ms=now_ms() - days * 86_400_000)
 
 
 def open_producer(serde: AvroSerde) -> EventProducer:

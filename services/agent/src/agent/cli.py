@@ -10,7 +10,7 @@ from floodgate.catalogue import Catalogue
 from rich.console import Console
 from rich.table import Table
 
-from agent import cli_approvals, cli_looks, cli_tests
+from agent import cli_approvals, cli_evidence, cli_looks, cli_tests
 from agent.backends.declared import CALLS
 from agent.domain.checker import Lines, check_workflow
 from agent.domain.expressions import Expressions
@@ -31,6 +31,7 @@ app.command()(cli_looks.graph)
 app.command()(cli_looks.schema)
 app.command()(cli_looks.explain)
 app.command()(cli_looks.diff)
+app.command()(cli_evidence.evidence)
 app.add_typer(cli_approvals.app, name="approvals")
 
 

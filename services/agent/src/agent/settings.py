@@ -22,6 +22,9 @@ class AgentSettings(BaseSettings):
     approval_ttl_seconds: float = Field(
         default=14_400.0, gt=0, description="A proposal that nobody decided about in this time is handed over."
     )
+    bar_seconds: float = Field(
+        default=300.0, ge=0, description="Between two looks of the first instance at the evidence; 0: it does not look."
+    )
     limits_store: str = Field(
         default="",
         description="Where actions are counted against their limits: s3://bucket/prefix, file:///folder or a path. "
@@ -47,3 +50,11 @@ class ShopSettings(BaseSettings):
     token: SecretStr
     timeout_seconds: float = Field(default=10.0, gt=0, le=60)
     max_connections: int = Field(default=64, gt=0)
+
+
+class FirstInstance(BaseSettings):
+    """Which instance this is: what has to be done once is the first one's."""
+
+    model_config = SettingsConfigDict(env_prefix="FLOODGATE_", extra="ignore", frozen=True)
+
+    kafka_instance: str = "0"

@@ -10,6 +10,7 @@ from floodgate.catalogue.diff_workflows import workflow_changes
 from floodgate.catalogue.models import (
     Article,
     Automation,
+    Bar,
     Catalogue,
     Category,
     KnowledgeSource,
@@ -227,6 +228,10 @@ def _category_changes(old: Category, new: Category) -> Iterator[Change]:
     if old.workflow != new.workflow:
         care = "another procedure runs for these users" if new.automation is not Automation.OFF else ""
         yield change(f"workflow {old.workflow or 'none'} → {new.workflow or 'none'}", care)
+    for name in Bar.model_fields if old.bar != new.bar else ():
+        was, now = getattr(old.bar, name), getattr(new.bar, name)
+        if was != now:
+            yield change(f"bar {name} {was} → {now}", "another measure for automation")
     for name in ("team", "path", "owner", "review_by"):
         was, now = getattr(old, name), getattr(new, name)
         if was != now:

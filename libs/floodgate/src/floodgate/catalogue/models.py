@@ -50,6 +50,19 @@ class Path(CatalogueModel):
     generic: bool = Field(default=False, description='True for "Other" and the like.')
 
 
+class Bar(CatalogueModel):
+    """What has to be shown before a category's automation is `on`, and what it must not break while it is.
+
+    Shares are compared by the ends of their 95 % interval: shown means surely reached, broken means surely missed.
+    """
+
+    min_cases: int = Field(default=50, ge=20, description="Proposals that a person judged.")
+    min_agreement: float = Field(default=0.9, gt=0.5, lt=1, description="Share of them that the person approved.")
+    max_reopened: float = Field(default=0.15, gt=0, lt=0.5, description="Of what was resolved, within seven days.")
+    max_wrong_path: float = Field(default=0.1, gt=0, lt=0.5, description="Of what a reviewer gave feedback on.")
+    window_days: int = Field(default=28, ge=7, le=90, description="How far back is looked.")
+
+
 class Category(Owned):
     """Something that users write about."""
 
@@ -60,6 +73,7 @@ class Category(Owned):
     automation: Automation = Automation.OFF
     never_automate: bool = False
     workflow: str | None = None
+    bar: Bar = Field(default=Bar(), description="What has to be shown for `automation: on`.")
     confusable_with: tuple[str, ...] = ()
     examples: dict[Language, tuple[str, ...]] = Field(description="Short texts that customers could have written.")
 
