@@ -12,6 +12,7 @@ from typing import Final
 from floodgate.catalogue import Catalogue
 from floodgate.catalogue.opening import open_catalogue
 from floodgate.events.serde import AvroSerde
+from floodgate.mode_switch import follow_modes
 from floodgate.service import EventProducer, HttpApp, Service
 from floodgate.settings import CatalogueSettings, KafkaSettings, OpenSearchSettings, RegistrySettings, load
 from floodgate.telemetry import get_logger
@@ -74,6 +75,7 @@ def bootstrap(
     projector = KafkaProjector(kafka, serde, projection, keep=timedelta(days=settings.keep_days))
     records, lag = KafkaRecords(kafka, serde), KafkaLag(kafka)
     scraper, producer = PrometheusScraper(settings.metrics_urls), EventProducer(kafka, serde)
+    modes = follow_modes(serde)
     gathering = Gathering(
         settings,
         projection,
@@ -81,6 +83,7 @@ def bootstrap(
         records=records,
         lag=lag,
         scraper=scraper,
+        modes=modes,
         catalogue=catalogue or _catalogue(),
     )
     recorder = Recorder(producer)
@@ -102,7 +105,7 @@ def bootstrap(
     on_stop: list[Callable[[], Awaitable[None]]] = [close]
     return Service(
         name=NAME,
-        tasks=(projector, desk.jobs, _Stopper(gathering.stopping)),
+        tasks=(projector, modes, desk.jobs, _Stopper(gathering.stopping)),
         http=HttpApp(app, settings.host, settings.port),
         on_stop=on_stop,
     )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from floodgate.catalogue import Catalogue
 from floodgate.deadletters.masking import masked
+from floodgate.events import SwitchMode
 from floodgate.events.topics import topics as declared
+from floodgate.mode_switch import ModeSwitch
+from floodgate.modes import EVERYTHING
 
 from console.adapters.kafka_lag import KafkaLag
 from console.adapters.kafka_projector import KafkaProjector
@@ -34,6 +37,7 @@ class Gathering:
         records: Single records.
         lag: What waits.
         scraper: What services say of themselves.
+        modes: How far automation may go now.
         catalogue: Categories, paths, workflows.
     """
 
@@ -46,6 +50,7 @@ class Gathering:
         records: KafkaRecords,
         lag: KafkaLag,
         scraper: PrometheusScraper,
+        modes: ModeSwitch,
         catalogue: Catalogue | None,
     ) -> None:
         self._settings = settings
@@ -54,6 +59,7 @@ class Gathering:
         self.records = records
         self._lag = lag
         self._scraper = scraper
+        self._modes = modes
         self.catalogue = catalogue
         self.stopping = asyncio.Event()
 
@@ -73,6 +79,8 @@ class Gathering:
             "services": _services(lags, figures),
             "watches_services": bool(self._settings.metrics_urls),
             "problem": self.projector.problem,
+            "limits": self.limits(),
+            "categories": self.category_titles(),
         }
 
     async def firewall(self, span: Span, at: datetime) -> Mapping[str, Any]:
@@ -82,7 +90,7 @@ class Gathering:
     async def agent(self, span: Span, at: datetime) -> Mapping[str, Any]:
         """What workflows did."""
         answers = await self.projection.search(*agent.searches(span, at))
-        return agent.board(answers, self.catalogue.workflows if self.catalogue else {})
+        return agent.board(answers, self.catalogue.workflows if self.catalogue else {}, at)
 
     async def summaries(self, span: Span, at: datetime) -> Mapping[str, Any]:
         """The feature records."""
@@ -126,6 +134,34 @@ class Gathering:
             "paths": self.path_titles(),
             "unmasked": unmask,
         }
+
+    async def proposals(self) -> list[dict[str, Any]]:
+        """Actions that wait for a person."""
+        [answer] = await self.projection.search(agent.pending())
+        return agent.waiting(sources(answer), datetime.now(UTC))
+
+    def limits(self) -> list[dict[str, str]]:
+        """What limits automation now, everything first."""
+        set_now = [change for change in self._modes.modes.changes.values() if change.mode is not SwitchMode.ON]
+        titles = {EVERYTHING: "Everything", **self.category_titles()}
+        return [
+            {
+                "target": change.target,
+                "title": titles.get(change.target, change.target),
+                "mode": change.mode.value,
+                "actor": change.actor,
+                "reason": change.reason,
+                "at": change.occurred_at.isoformat(),
+            }
+            for change in sorted(set_now, key=lambda change: change.target)
+        ]
+
+    def category_titles(self) -> dict[str, str]:
+        """The catalogue's categories as they are called."""
+        if self.catalogue is None:
+            return {}
+        language = self.catalogue.default_language
+        return {category.id: category.title.get(language, category.id) for category in self.catalogue.categories}
 
     def path_titles(self) -> dict[str, str]:
         """The catalogue's paths and what their buttons say."""

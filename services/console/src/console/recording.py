@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from floodgate.events import AuditEntry, FeedbackLabel, edge_event_id
+from floodgate.events import Approval, ApprovalDecision, AuditEntry, FeedbackLabel, SwitchMode, edge_event_id
 from floodgate.feedback import give, judgement
+from floodgate.mode_switch import set_mode
 from floodgate.service import EventProducer
 
 AUDIT: Final = "support.audit"
@@ -43,6 +44,39 @@ class Recorder:
             details=dict(details or {}),
         )
         await self._producer.send(AUDIT, target, entry)
+
+    async def mode(self, actor: str, target: str, mode: SwitchMode, reason: str) -> None:
+        """Sets the most that automation may do from now on.
+
+        Raises:
+            ValueError: It cannot be set.
+            RetryableError: Kafka does not take it.
+        """
+        await set_mode(self._producer, target, mode, actor=actor, reason=reason, at=datetime.now(UTC))
+
+    async def approval(
+        self, actor: str, conversation_id: str, proposal_id: UUID, decision: ApprovalDecision, reason: str
+    ) -> None:
+        """Lets a proposed action happen, or not.
+
+        Raises:
+            RetryableError: Kafka does not take it.
+        """
+        at = datetime.now(UTC)
+        said = Approval(
+            # Who presses twice decides once.
+            event_id=edge_event_id("approval", f"{proposal_id}:{decision}:{actor}"),
+            occurred_at=at,
+            conversation_id=conversation_id,
+            proposal_id=proposal_id,
+            decision=decision,
+            actor=actor,
+            reason=reason,
+        )
+        await self.audit(
+            actor, f"{decision.value}_proposal", str(proposal_id), reason, {"conversation": conversation_id}
+        )
+        await self._producer.send("support.approvals", conversation_id, said)
 
     async def feedback(
         self, reviewer: str, conversation_id: str, verdict_id: UUID | None, label: FeedbackLabel, should_be: str | None

@@ -61,7 +61,7 @@ class KafkaProjector:
         self._looked = self._forgot = 0.0
         self.version = 0
         """Grows with every batch: pages that are open ask anew then."""
-        self.problem = ""
+        self.problem = "it is being made"
         """Why the projection stands still; empty while it runs."""
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -127,13 +127,19 @@ class OpenSearchProjection:
         await self.call("POST", f"/{index}/_delete_by_query?wait_for_completion=false&conflicts=proceed", body=body)
 
     async def search(self, *bodies: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Answers several searches at once; an empty projection answers with nothing found."""
+        """Answers several searches at once.
+
+        Raises:
+            RetryableError: OpenSearch cannot answer, or there is no index yet.
+        """
         lines: list[str] = []
         for body in bodies:
             lines += [json.dumps({"index": self.alias, "ignore_unavailable": True}), json.dumps(body)]
         answer = await self.call("POST", "/_msearch", content="\n".join(lines) + "\n")
         found: list[dict[str, Any]] = answer.json()["responses"]
-        for response in found:
+        for body, response in zip(bodies, found, strict=True):
+            if "aggs" in body and "aggregations" not in response and "error" not in response:
+                raise RetryableError("the projection is being made: load the page again in a few seconds")
             if "error" in response:
                 raise RetryableError(f"OpenSearch cannot answer: {response['error'].get('type', 'error')}")
         return found

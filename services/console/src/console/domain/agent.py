@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from console.domain.spans import Answer, Query, Span, buckets, counted, counts, newest, sources, terms, total, within
+from console.domain.spans import Answer, Query, Span, buckets, counted, counts, sources, terms, total, within
 
 _KIND_BY_STEP: Final = {"act": "acts", "resolve": "ends", "hand_over": "hands", "ask": "asks", "confirm": "asks"}
 _WIDTH: Final = 176
@@ -35,43 +36,65 @@ def searches(span: Span, now: datetime) -> list[Query]:
             sources=terms("source"),
             teams=terms("team"),
         ),
-        newest(within(since, topic="support.replies", awaits="approval"), 20),
+        pending(),
         counted(
             within(since, topic="support.verdicts", decision="automate"), workflows=terms("workflow", 30, cases=cases)
         ),
     ]
 
 
+def pending() -> Query:
+    """Proposals, the newest record of each first: it says how the proposal stands."""
+    query = {"bool": {"filter": [{"term": {"topic": "support.proposals"}}, {"term": {"mode": "propose"}}]}}
+    return {"size": 100, "query": query, "collapse": {"field": "proposal_id"}, "sort": [{"at": "desc"}]}
+
+
+def waiting(found: Sequence[Mapping[str, Any]], now: datetime) -> list[dict[str, Any]]:
+    """Proposals that wait for a person and have not expired, the oldest first."""
+    shown = []
+    for source in found:
+        record = json.loads(source["record"])
+        expires = record.get("expires_at")
+        if source.get("status") == "pending" and (not expires or datetime.fromisoformat(expires) > now):
+            names = ("proposal_id", "conversation_id", "workflow", "action", "amount_cents", "category", "language")
+            shown.append({"at": source["at"], "expires_at": expires, **{name: record.get(name) for name in names}})
+    return sorted(shown, key=lambda one: str(one["at"]))
+
+
 def _resolved() -> Query:
     return {"filter": {"term": {"resolved": True}}}
 
 
-def board(answers: Sequence[Answer], workflows: Mapping[str, Any]) -> dict[str, Any]:
+def board(answers: Sequence[Answer], workflows: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """What the page shows."""
-    replies, handed, approvals, started = answers
-    began = {str(bucket["key"]): int(bucket["cases"]["value"]) for bucket in buckets(started, "workflows")}
-    rows = [_row(bucket, began) for bucket in buckets(replies, "workflows") if bucket["key"] != "unknown"]
+    replies, handed, approvals, automated = answers
+    rows = [_row(bucket) for bucket in buckets(replies, "workflows") if bucket["key"] != "unknown"]
+    spoke: dict[str, dict[str, int]] = {}
     for row in rows:
-        row["drawing"] = drawing(workflows.get(row["workflow"]), row["steps"])
+        steps = spoke.setdefault(row["workflow"], {})
+        for name, count in row["steps"].items():
+            steps[name] = steps.get(name, 0) + count
+    drawings = {name: drawing(workflows.get(name), steps) for name, steps in spoke.items()}
     return {
         "replies": total(replies),
+        "automated": total(automated),
         "workflows": sorted(rows, key=lambda row: -row["cases"]),
-        "actions": counts(replies, "actions"),
+        "drawings": {name: drawn for name, drawn in drawings.items() if drawn is not None},
+        "actions": {name.replace(":", ": "): count for name, count in counts(replies, "actions").items()},
         "reasons": counts(handed, "reasons"),
         "handed": total(handed),
         "teams": counts(handed, "teams"),
-        "approvals": sources(approvals),
+        "approvals": waiting(sources(approvals), now),
     }
 
 
-def _row(bucket: Mapping[str, Any], began: Mapping[str, int]) -> dict[str, Any]:
+def _row(bucket: Mapping[str, Any]) -> dict[str, Any]:
     version = str(bucket["key"])
     workflow = version.partition("@")[0]
     cases = int(bucket["cases"]["value"])
     return {
         "version": version,
         "workflow": workflow,
-        "started": max(began.get(workflow, 0), cases),
         "cases": cases,
         "resolved": int(bucket["resolved"]["cases"]["value"]),
         "steps": {str(step["key"]): int(step["cases"]["value"]) for step in bucket["steps"]["buckets"]},
@@ -143,7 +166,7 @@ def _layers(steps: Mapping[str, Any], start: str) -> list[list[str]]:
 
 def _targets(step: Any, steps: Mapping[str, Any]) -> Iterator[str]:
     """The steps that a step names anywhere but in its values and words."""
-    if not isinstance(step, Mapping):
+    if not isinstance(step, Mapping) or _do(step) in ("hand_over", "resolve"):
         return
     for name, value in step.items():
         if name in ("values", "say", "with", "choices", "slot", "call", "save_as", "do"):

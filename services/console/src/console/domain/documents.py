@@ -70,6 +70,9 @@ _EXACT: Final = (
     "action",
     "target",
     "mode",
+    "proposal_id",
+    "status",
+    "outcome",
 )
 _PLAIN: Final = (
     "urgent",
@@ -86,6 +89,8 @@ _PLAIN: Final = (
     "attempts",
     "value",
     "window_seconds",
+    "revision",
+    "amount_cents",
 )
 _USAGE: Final = (
     "input_tokens",
@@ -225,7 +230,17 @@ def mapping() -> Document:
     }
     properties |= {
         name: {"type": "long"}
-        for name in ("redirect_count", "elapsed_ms", "attempts", "window_seconds", "partition", "offset", *_USAGE)
+        for name in (
+            "redirect_count",
+            "elapsed_ms",
+            "attempts",
+            "window_seconds",
+            "revision",
+            "amount_cents",
+            "partition",
+            "offset",
+            *_USAGE,
+        )
         if name != "cost_usd"
     }
     properties |= {name: {"type": "date"} for name in ("at", "written_at", "window_start", "state_at")}

@@ -163,6 +163,8 @@ def facts(record: Mapping[str, Any], *, unmask: bool) -> list[tuple[str, str]]:
     found = [
         (title, str(record[name])) for name, title in names if record.get(name) not in (None, "", "none", "unknown")
     ]
+    if record.get("kind") not in (None, "user_message"):
+        return []
     message = record.get("message")
     if isinstance(message, Mapping) and message.get("chosen_path", "unknown") != "unknown":
         found.insert(1, ("Button", str(message["chosen_path"])))

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter
-from floodgate.events import FeedbackLabel
+from floodgate.events import ApprovalDecision, FeedbackLabel, SwitchMode
+from floodgate.modes import EVERYTHING
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -41,6 +42,8 @@ class Changes:
         router = APIRouter()
         router.add_api_route("/conversation/unmask", self.unmask, methods=["POST"])
         router.add_api_route("/conversation/feedback", self.feedback, methods=["POST"])
+        router.add_api_route("/mode", self.mode, methods=["POST"])
+        router.add_api_route("/approval", self.approval, methods=["POST"])
         router.add_api_route("/impact.csv", self.impact_csv, methods=["GET"])
         return router
 
@@ -73,6 +76,42 @@ class Changes:
         await self._recorder.audit(person.name, "feedback", name, "", details)
         request.session["flash"] = "Thank you: your judgement is kept and will be used to measure the firewall."
         return RedirectResponse(f"/conversation?{urlencode({'id': name})}", 303)
+
+    async def mode(self, request: Request) -> Response:
+        """Limits automation, everywhere or in one category; services take it over within seconds."""
+        person, form = await self._pages.form(request, Role.OPERATOR)
+        target, reason = field(form, "target"), field(form, "reason")
+        titles = {EVERYTHING: "Everything", **self._gathering.category_titles()}
+        if target not in titles:
+            raise RefusedError(422, "There is no such category.")
+        try:
+            mode = SwitchMode(field(form, "mode"))
+            await self._recorder.mode(person.name, target, mode, reason)
+        except ValueError as error:
+            raise RefusedError(422, str(error)) from error
+        said = "has no limit any more" if mode is SwitchMode.ON else f"may do at most: {mode.value}"
+        request.session["flash"] = f"{titles[target]} {said}. Services take it over within 10 seconds."
+        return RedirectResponse("/", 303)
+
+    async def approval(self, request: Request) -> Response:
+        """Decides about an action that a workflow proposes."""
+        person, form = await self._pages.form(request, Role.OPERATOR)
+        proposal_id = field(form, "proposal")
+        waiting = {one["proposal_id"]: one for one in await self._gathering.proposals()}
+        if proposal_id not in waiting:
+            raise RefusedError(409, "It was decided or has expired meanwhile.")
+        try:
+            decision = ApprovalDecision(field(form, "decision"))
+        except ValueError as error:
+            raise RefusedError(422, "Say approve or reject.") from error
+        if decision not in (ApprovalDecision.APPROVE, ApprovalDecision.REJECT):
+            raise RefusedError(422, "Say approve or reject.")
+        conversation = waiting[proposal_id]["conversation_id"]
+        await self._recorder.approval(person.name, conversation, UUID(proposal_id), decision, field(form, "reason"))
+        request.session["flash"] = (
+            "Approved: the agent does it now." if decision is ApprovalDecision.APPROVE else "Rejected."
+        )
+        return RedirectResponse("/agent", 303)
 
     async def impact_csv(self, request: Request) -> Response:
         """The impact page as a table."""

@@ -8,7 +8,7 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Query
 from floodgate.deadletters.masking import fingerprint, masked
@@ -148,7 +148,7 @@ class Desk:
         facts, problem = await self._desk.rehearse(document["event_id"], edited)
         more: dict[str, Any] = {"rehearsal": facts, "problem": problem}
         if edited:
-            lines = domain.difference(self._desk.payload(letter), json.loads(edited)) if not problem else []
+            lines = [] if problem else domain.difference(self._desk.payload(letter), json.loads(edited))
             more |= {"unmask": True, "edited": edited, "difference": lines, "checked": not problem}
         return await self._shown(request, person, document["event_id"], **more)
 
@@ -198,7 +198,7 @@ class Desk:
     async def confirm(self, request: Request) -> Response:
         """A second person lets what was asked for happen."""
         person, form = await self._pages.form(request, Role.OPERATOR)
-        proposal = await self._proposals.get(field(form, "proposal"))
+        proposal = await self._proposals.get(_proposal_id(form))
         if proposal is None:
             raise RefusedError(409, "It was confirmed or withdrawn meanwhile.")
         if not domain.may_confirm(proposal, person.name):
@@ -223,7 +223,7 @@ class Desk:
     async def withdraw(self, request: Request) -> Response:
         """Takes back what was asked for."""
         person, form = await self._pages.form(request, Role.OPERATOR)
-        proposal = await self._proposals.get(field(form, "proposal"))
+        proposal = await self._proposals.get(_proposal_id(form))
         if proposal is not None and await self._proposals.drop(proposal.proposal_id):
             await self._recorder.audit(person.name, "withdraw_redrive", proposal.letter_ids[0], "", {})
         return RedirectResponse("/dead-letters", 303)
@@ -299,6 +299,13 @@ def _reason(form: Form, remedy: str) -> str:
     if not reason:
         raise RefusedError(422, remedy)
     return reason[:500]
+
+
+def _proposal_id(form: Form) -> str:
+    try:
+        return str(UUID(field(form, "proposal")))
+    except ValueError as error:
+        raise RefusedError(422, "Choose what to confirm from the page.") from error
 
 
 def _told(sent: Any, kept: Any) -> str:
