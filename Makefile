@@ -45,6 +45,10 @@ status: $(READY) ## Show the local stack's components
 demo: $(READY) ## Run the demo; ONCE=1 exits at the end, INPUT=file runs your own, JSON=file keeps the table
 	@$(BIN)/floodgate demo $(if $(ONCE),--once) $(if $(INPUT),--input "$(INPUT)") $(if $(JSON),--json "$(JSON)")
 
+.PHONY: screenshots
+screenshots: $(READY) ## Take docs/images from the console with the demo's data; needs Chromium
+	@$(BIN)/python -m floodgate_demo.screenshots docs/images
+
 test: $(READY) ## Run every test: lint, types, unit, contract, integration on the real stack, the demo
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/pytest -q tests/contract tests/integration tests/faults/short tests/e2e

@@ -30,7 +30,7 @@ from floodgate_demo.figures import counter_value, histogram_percentiles
 from floodgate_demo.player import Played, Player
 from floodgate_demo.report import Expected, Report, account, count_replies, make_report
 from floodgate_demo.scenario import Scenario
-from floodgate_demo.services import Services, rss_bytes
+from floodgate_demo.services import NAMES, Services, rss_bytes
 from floodgate_demo.tally import Follower, Seen
 from floodgate_demo.trying import try_out
 
@@ -55,6 +55,7 @@ class Running:
     follower: Follower
     env: dict[str, str]
     ingest_url: str
+    console_url: str
     began: float = field(default_factory=time.monotonic)
     peak_rss_bytes: int = 0
 
@@ -84,13 +85,15 @@ def running(stack: Stack, progress: StackProgress, tell: Tell, began: float) -> 
         _floodgate(env, "knowledge", "sync")
         _floodgate(env, "features", "setup")
         tell(f"prepared: {made.topics_created} topics, {made.schemas_created} schemas, knowledge, feature group")
-        [port] = free_ports(1, set())
-        services = Services(env, stack.state_dir / "logs", port)
+        port, console_port = free_ports(2, set())
+        services = Services(env, stack.state_dir / "logs", port, console_port)
         services.start()
-        tell("services: ingest, firewall, agent, summarizer, delivery are up")
+        tell(f"services: {', '.join(NAMES)} are up, and the console: http://127.0.0.1:{console_port}")
         follower = Follower(env["FLOODGATE_KAFKA_BOOTSTRAP_SERVERS"], AvroSerde(env["FLOODGATE_SCHEMA_REGISTRY_URL"]))
         follower.start()
-        demo = Running(stack, services, follower, env, f"http://127.0.0.1:{port}", began)
+        demo = Running(
+            stack, services, follower, env, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{console_port}", began
+        )
         threading.Thread(target=_sample, args=(demo, sampler), daemon=True).start()
         yield demo
     finally:

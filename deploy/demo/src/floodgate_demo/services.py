@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from floodgate_local.state import free_ports
 from keyflow.errors import FatalError
 
 NAMES: Final = ("ingest", "firewall", "agent", "summarizer", "delivery")
+CONSOLE: Final = "console"
 _READY_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 25.0
 _LOG_LINES: Final = 12
@@ -42,12 +44,14 @@ class Services:
         env: Environment of the stack.
         logs: Folder for one log per service.
         ingest_port: Where ingest's HTTP side listens.
+        console_port: Where the console listens.
     """
 
-    def __init__(self, env: Mapping[str, str], logs: Path, ingest_port: int) -> None:
+    def __init__(self, env: Mapping[str, str], logs: Path, ingest_port: int, console_port: int) -> None:
         self._env = env
         self._logs = logs
         self._ingest_port = ingest_port
+        self._console_port = console_port
         self._running: list[_Running] = []
 
     @property
@@ -63,6 +67,8 @@ class Services:
         """
         for name, port in zip(NAMES, free_ports(len(NAMES), {self._ingest_port}), strict=True):
             self._running.append(self._start(name, port))
+        urls = json.dumps({item.name: item.metrics_url for item in self._running})
+        self._running.append(self._start(CONSOLE, self._console_port, {"FLOODGATE_CONSOLE_METRICS_URLS": urls}))
         deadline = time.monotonic() + _READY_SECONDS
         for item in self._running:
             while not self._is_ready(item):
@@ -102,15 +108,16 @@ class Services:
                 item.process.wait()
         self._running.clear()
 
-    def _start(self, name: str, port: int) -> _Running:
+    def _start(self, name: str, port: int, more: Mapping[str, str] | None = None) -> _Running:
         env = {
             **os.environ,
             **self._env,
-            "FLOODGATE_METRICS_PORT": str(port),
+            "FLOODGATE_CONSOLE_PORT" if name == CONSOLE else "FLOODGATE_METRICS_PORT": str(port),
             "FLOODGATE_INGEST_PORT": str(self._ingest_port),
             "FLOODGATE_KAFKA_MAX_IN_FLIGHT": str(_IN_FLIGHT),
             "FLOODGATE_KAFKA_COMMIT_INTERVAL_SECONDS": str(_COMMIT_INTERVAL_SECONDS),
             "FLOODGATE_STOP_WITH_PARENT": "1",
+            **(more or {}),
         }
         path = self._logs / f"service-{name}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,6 +129,8 @@ class Services:
 
     def _is_ready(self, item: _Running) -> bool:
         try:
+            if item.name == CONSOLE:
+                return httpx.get(f"{item.metrics_url}/healthz", timeout=2.0).is_success
             metrics = httpx.get(f"{item.metrics_url}/metrics", timeout=2.0).text
         except httpx.HTTPError:
             return False

@@ -149,6 +149,7 @@ def where_to_look(demo: Running, *, stays_up: bool) -> str:
     return "\n".join(
         [
             "Where to look:",
+            f"  console           {demo.console_url}",
             f"  API page          {demo.ingest_url}/docs",
             f"  Intercom stand-in {demo.env['FLOODGATE_INTERCOM_BASE_URL']}/_local/summary",
             f"  shop backend      {demo.env['FLOODGATE_SHOP_BASE_URL']}/_local/actions",
