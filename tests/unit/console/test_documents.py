@@ -78,3 +78,21 @@ def test_every_member_that_is_counted_is_mapped() -> None:
     _, found = document(message("Hello"), PLACE)
     known = mapping()["mappings"]["properties"]
     assert set(found) <= set(known)
+
+
+def test_a_corrected_figure_takes_the_place_of_the_one_before() -> None:
+    def figure(revision: int, value: float) -> Metric:
+        return Metric(
+            event_id=uuid4(),
+            occurred_at=AT,
+            name="verdicts",
+            window_start=AT,
+            window_seconds=60,
+            dimensions={"category": "sign_in", "language": "nl", "country": ""},
+            value=value,
+            revision=revision,
+        )
+
+    first, second = document(figure(0, 3.0), PLACE), document(figure(1, 4.0), PLACE)
+    assert first[0] == second[0]
+    assert second[1]["value"] == 4.0

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from floodgate.events import AvroModel, DeadLetter, Escalation, Message, Metric, Reply, Summary, Verdict
+from floodgate.events import (
+    AvroModel,
+    DeadLetter,
+    Escalation,
+    Message,
+    Metric,
+    Reply,
+    Summary,
+    Verdict,
+    edge_event_id,
+)
 from floodgate.privacy import redact
 
 Document = dict[str, Any]
@@ -136,7 +146,16 @@ def document(record: AvroModel, place: Place) -> tuple[str, Document]:
     if isinstance(versions, Mapping):
         found["versions"] = {name: value for name, value in versions.items() if value}
     found |= _of_kind(record)
-    return fields["event_id"], found
+    return _identity(record, fields["event_id"]), found
+
+
+def _identity(record: AvroModel, event_id: str) -> str:
+    """A figure that late events corrected takes the place of the one before; everything else is its event."""
+    if not isinstance(record, Metric) or record.alert is not None:
+        return event_id
+    cell = "/".join(f"{name}={value}" for name, value in sorted(record.dimensions.items()))
+    place = f"{record.window_seconds}/{record.window_start.isoformat()}/{record.name}/{cell}"
+    return str(edge_event_id("figure", place))
 
 
 def _is_letter(record: AvroModel) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from console.domain.spans import (
     Answer,
     Query,
+    costing,
     counted,
     counts,
     newest,
@@ -23,7 +24,6 @@ from console.domain.spans import (
 MONTH: Final = timedelta(days=30)
 SETTLED: Final = timedelta(days=7)
 _CASES: Final = 10_000
-_COSTING: Final = ("support.verdicts", "support.replies", "support.escalations", "support.summaries")
 
 
 class Baseline(Protocol):
@@ -47,7 +47,7 @@ def searches(now: datetime) -> list[Query]:
             **newest(within(since, topic="support.messages", kind=("user_message", "reopened")), _CASES),
             "_source": [*named, "kind"],
         },
-        counted(within(since, topic=_COSTING), cost=total_of("cost_usd")),
+        counted(costing(since), cost=total_of("cost_usd")),
         counted(within(since, topic="support.verdicts"), misuse={"terms": {"field": "misuse", "size": 10}}),
         {**newest(within(since, topic="support.escalations", urgent=True), _CASES), "_source": named},
         {**newest(within(since, topic="support.messages", kind="human_joined"), _CASES), "_source": named},

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from console.domain.spans import (
+    SPANS,
     Answer,
     Query,
     Span,
     buckets,
+    costing,
     counted,
     counts,
     newest,
@@ -27,14 +29,24 @@ from console.domain.spans import (
 )
 
 DECISIONS: Final = ("pass", "redirect", "automate", "escalate", "quarantine", "unknown")
+_FIGURES: Final = {
+    "verdicts": "Verdicts",
+    "verdicts.urgent": "Urgent",
+    "verdicts.wrong_path": "Wrong path",
+    "verdicts.unscreened": "Without a model",
+    "replies.resolved": "Resolved",
+    "escalations": "Handed over",
+    "summaries": "Feature records",
+    "dead_letters": "Dead letters",
+}
 _RECENT: Final = timedelta(minutes=5)
 _URGENT_AT_MOST: Final = 200
-_COSTING: Final = ("support.verdicts", "support.replies", "support.escalations", "support.summaries")
 
 
 def searches(span: Span, now: datetime) -> list[Query]:
     """What the page asks for."""
-    since, midnight = span.since(now), now.replace(hour=0, minute=0, second=0, microsecond=0)
+    since, hour = span.since(now), now - timedelta(hours=1)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     wrote = {"cardinality": {"field": "conversation_id", "precision_threshold": 1000}}
     return [
         counted(
@@ -47,7 +59,7 @@ def searches(span: Span, now: datetime) -> list[Query]:
         counted(within(since, topic="support.verdicts"), decisions=terms("decision"), screened=yes_or_no("screened")),
         counted(within(since, topic="support.replies", resolved=True), conversations=wrote),
         counted(
-            within(midnight, topic=_COSTING),
+            costing(midnight),
             cost=total_of("cost_usd"),
             topics=terms("topic", cost=total_of("cost_usd")),
         ),
@@ -64,6 +76,17 @@ def searches(span: Span, now: datetime) -> list[Query]:
             },
             8,
         ),
+        counted(
+            within(midnight, topic="support.metrics", window_seconds=60),
+            figures={"terms": {"field": "name", "size": 60}, "aggs": {"sum": total_of("value")}},
+            last={"max": {"field": "at"}},
+            hour={
+                "filter": {
+                    "bool": {"filter": [{"range": {"at": {"gte": hour.isoformat()}}}, {"term": {"name": "verdicts"}}]}
+                },
+                "aggs": {"line": {**over_time(SPANS["1h"], now), "aggs": {"sum": total_of("value")}}},
+            },
+        ),
     ]
 
 
@@ -76,7 +99,7 @@ def taken(conversation_ids: Sequence[str]) -> Query:
 
 def board(span: Span, answers: Sequence[Answer], budget_usd: float | None) -> dict[str, Any]:
     """What the page shows."""
-    messages, recent, verdicts, resolved, cost, urgent, letters, alerts = answers
+    messages, recent, verdicts, resolved, cost, urgent, letters, alerts, windows = answers
     conversations = value_of(messages["aggregations"], "conversations")
     cases = value_of(resolved["aggregations"], "conversations")
     decisions = counts(verdicts, "decisions")
@@ -101,7 +124,16 @@ def board(span: Span, answers: Sequence[Answer], budget_usd: float | None) -> di
         "open_letters": total(letters),
         "letters_by": counts(letters, "services"),
         "alerts": sources(alerts),
+        "windows": _windows(windows),
     }
+
+
+def _windows(answer: Answer) -> dict[str, Any]:
+    """What pulse counted today, minute by minute; nothing where it has written nothing."""
+    figures = {str(bucket["key"]): value_of(bucket, "sum") for bucket in buckets(answer, "figures")}
+    line = [value_of(bucket, "sum") for bucket in answer["aggregations"]["hour"]["line"]["buckets"]]
+    shown = {title: figures[name] for name, title in _FIGURES.items() if name in figures}
+    return {"figures": shown, "line": line, "last": answer["aggregations"]["last"].get("value_as_string")}
 
 
 def waiting(

@@ -46,12 +46,20 @@ SPANS: Final = {
 DEFAULT_SPAN: Final = SPANS["24h"]
 
 
-def within(since: datetime, **members: str | bool | Sequence[str]) -> Query:
+def within(since: datetime, **members: str | int | Sequence[str]) -> Query:
     """A filter: newer than `since`, and each member one of its values."""
     filters: list[Query] = [{"range": {"at": {"gte": since.isoformat()}}}]
     for name, value in members.items():
-        filters.append({"term": {name: value}} if isinstance(value, str | bool) else {"terms": {name: list(value)}})
+        filters.append({"term": {name: value}} if isinstance(value, str | int) else {"terms": {name: list(value)}})
     return {"bool": {"filter": filters}}
+
+
+def costing(since: datetime) -> Query:
+    """Records whose cost adds up: a hand-over by the firewall repeats what its verdict cost."""
+    found = within(since, topic=("support.verdicts", "support.replies", "support.escalations", "support.summaries"))
+    repeated = {"bool": {"filter": [{"term": {"topic": "support.escalations"}}, {"term": {"source": "firewall"}}]}}
+    found["bool"]["must_not"] = [repeated]
+    return found
 
 
 def counted(query: Query, **aggregations: Query) -> Query:

@@ -186,11 +186,16 @@ def totals(documents: Sequence[Document]) -> dict[str, Any]:
     times = [datetime.fromisoformat(found["at"]) for found in documents]
     return {
         "records": len(documents),
-        "cost_usd": sum(float(found.get("cost_usd", 0.0)) for found in documents),
+        "cost_usd": sum(float(found.get("cost_usd", 0.0)) for found in documents if not _repeats(found)),
         "tokens": sum(int(found.get("input_tokens", 0)) + int(found.get("output_tokens", 0)) for found in documents),
         "seconds": (max(times) - min(times)).total_seconds() if times else None,
         "languages": sorted({found["language"] for found in documents if found.get("language")}),
     }
+
+
+def _repeats(found: Document) -> bool:
+    """Whether its cost stands at the verdict already."""
+    return found["topic"] == "support.escalations" and found.get("source") == "firewall"
 
 
 def verdicts(documents: Sequence[Document]) -> list[Document]:

@@ -50,6 +50,7 @@ TERMS: Final[dict[str, str]] = {
     "resolved_case": "Resolved by a workflow and not reopened within 7 days.",
     "baseline": "What was measured before Floodgate and recorded in the settings.",
     "p95": "95 of 100 were faster than this.",
+    "windows": "Pulse counts each minute 15 seconds after its end, and corrects it when events come late.",
     "mode": "How far Floodgate may go by itself. A limit lowers what the catalogue allows and never raises it.",
 }
 
