@@ -54,8 +54,8 @@ def take(chromium: str, url: str, folder: Path) -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(_FLAGS))
         for name, path in _pages(url).items():
             _shoot(browser, url + path, folder / f"console-{name}.png")
-        _shoot(browser, f"{url}/", folder / "console-dark.png", theme="dark")
-        _shoot(browser, f"{url}/", folder / "console-phone.png", width=_PHONE)
+        _shoot(browser, f"{url}/?span=1h", folder / "console-dark.png", theme="dark")
+        _shoot(browser, f"{url}/?span=1h", folder / "console-phone.png", width=_PHONE)
         browser.close()
 
 
@@ -65,9 +65,9 @@ def _pages(url: str) -> dict[str, str]:
     found = re.findall(r'href="(/conversation\?id=[^"]+)"', said)
     longest = max(found, key=lambda path: httpx.get(url + path, timeout=10.0).text.count('class="hop '), default="/")
     return {
-        "now": "/",
+        "now": "/?span=1h",
         "conversation": longest,
-        "firewall": "/firewall",
+        "firewall": "/firewall?span=1h",
         "agent": "/agent",
         "summaries": "/summaries",
         "dead-letters": "/dead-letters",

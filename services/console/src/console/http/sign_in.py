@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-import httpx
+import httpx2
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.starlette_client import OAuth
 from fastapi import APIRouter
 from floodgate.telemetry import get_logger
+from joserfc.errors import JoseError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -18,6 +19,8 @@ from console.settings import ConsoleSettings
 
 log = get_logger(__name__)
 
+_PROVIDER_ERRORS: Final = (httpx2.HTTPError, OAuthError, JoseError, ValueError, KeyError, RuntimeError)
+_TIMEOUT_SECONDS: Final = 10.0
 _NAMES: Final = ("preferred_username", "email", "sub")
 
 
@@ -26,9 +29,10 @@ class SignIn:
 
     Args:
         settings: The provider, and what claim holds the groups.
+        transport: Takes the place of the network.
     """
 
-    def __init__(self, settings: ConsoleSettings) -> None:
+    def __init__(self, settings: ConsoleSettings, *, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self._settings = settings
         secret = settings.oidc_client_secret
         self._oauth = OAuth()
@@ -37,7 +41,12 @@ class SignIn:
             client_id=settings.oidc_client_id,
             client_secret=None if secret is None else secret.get_secret_value(),
             server_metadata_url=f"{settings.oidc_issuer.rstrip('/')}/.well-known/openid-configuration",
-            client_kwargs={"scope": "openid profile email", "code_challenge_method": "S256"},
+            client_kwargs={
+                "scope": "openid profile email",
+                "code_challenge_method": "S256",
+                "timeout": _TIMEOUT_SECONDS,
+                **({} if transport is None else {"transport": transport}),
+            },
         )
 
     def router(self) -> APIRouter:
@@ -54,7 +63,7 @@ class SignIn:
             answer: Response = await self._provider().authorize_redirect(
                 request, f"{self._settings.public_url.rstrip('/')}/sign-in/done"
             )
-        except (httpx.HTTPError, OAuthError) as error:
+        except _PROVIDER_ERRORS as error:
             log.warning("console.provider_silent", error=type(error).__name__)
             raise RefusedError(503, "The sign-in provider does not answer: try again in a minute.") from error
         return answer
@@ -63,7 +72,7 @@ class SignIn:
         """Takes what the provider says and opens a session."""
         try:
             answer = await self._provider().authorize_access_token(request)
-        except (httpx.HTTPError, OAuthError, ValueError) as error:
+        except _PROVIDER_ERRORS as error:
             log.warning("console.sign_in_failed", error=type(error).__name__)
             raise RefusedError(401, "The sign-in did not succeed: try again.") from error
         claims = answer.get("userinfo") or {}
