@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
@@ -31,8 +32,14 @@ class Audit:
     cost_usd: float = 0.0
     moments: list[float] = field(default_factory=list)
 
-    def follow(self, servers: str, *, within_seconds: float) -> None:
-        """Reads until everything is accounted for, or nothing moves for too long."""
+    def follow(self, servers: str, *, within_seconds: float, on_first: Callable[[], None] = lambda: None) -> None:
+        """Reads until everything is accounted for, or nothing moves for too long.
+
+        Args:
+            servers: Of Kafka.
+            within_seconds: So long nothing may come.
+            on_first: Called when the first result is there: the pipeline has started.
+        """
         consumer = Consumer(
             {
                 "bootstrap.servers": servers,
@@ -47,8 +54,11 @@ class Audit:
         heard = time.monotonic()
         try:
             while self.missing and time.monotonic() - heard < within_seconds:
-                if self.take(consumer.consume(1000, 0.5)):
+                begun = bool(self.records or self.dead)
+                if self.take(consumer.consume(1000, 0.1)):
                     heard = time.monotonic()
+                    if not begun:
+                        on_first()
             # A duplicate would come now.
             deadline = time.monotonic() + 5
             while time.monotonic() < deadline:

@@ -22,12 +22,16 @@ from summarizer.domain.drift import shifts
 from summarizer.domain.features import feature_definitions, typed_values
 from summarizer.domain.offline import as_of, offline_row, parsed
 from summarizer.ledger_cli import ledger
+from summarizer.recompute_cli import recompute
 from summarizer.settings import FeatureStoreSettings
 from summarizer.sources import summaries
+from summarizer.uplift_cli import uplift
 
 app = typer.Typer(help="Feature records of finished interactions.", no_args_is_help=True)
 
 app.command()(ledger)
+app.command()(recompute)
+app.command()(uplift)
 
 _LABEL_SHAPE = '{"contact_id": "…", "at": "2026-11-20T10:00:00Z", "label": 1}'
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
