@@ -119,19 +119,26 @@ class S3Objects:
 
     async def keys(self, target: S3Object) -> AsyncIterator[S3Object]:
         """The objects whose key begins with the target's, in order."""
+        async for found, _ in self.sized_keys(target):
+            yield found
+
+    async def sized_keys(self, target: S3Object) -> AsyncIterator[tuple[S3Object, int]]:
+        """The same with their sizes in bytes."""
         token = ""
         while True:
             found, token = await self._threads.call(partial(self._page, target, token))
-            for key in found:
-                yield S3Object(target.bucket, key)
+            for key, size_bytes in found:
+                yield S3Object(target.bucket, key), size_bytes
             if not token:
                 return
 
-    def _page(self, target: S3Object, token: str) -> tuple[list[str], str]:
+    def _page(self, target: S3Object, token: str) -> tuple[list[tuple[str, int]], str]:
         more: dict[str, Any] = {"ContinuationToken": token} if token else {}
         with aws_errors(f"S3 ListObjectsV2 s3://{target.bucket}", reads_object=True):
             page = self._s3().list_objects_v2(Bucket=target.bucket, Prefix=target.key, **more)
-        return [item["Key"] for item in page.get("Contents", [])], page.get("NextContinuationToken", "")
+        return [(item["Key"], item.get("Size", 0)) for item in page.get("Contents", [])], page.get(
+            "NextContinuationToken", ""
+        )
 
     def _open(self, target: S3Object) -> LineReader:
         with aws_errors(f"S3 GetObject {target.uri}", reads_object=True):
