@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from floodgate.bedrock.prices import ModelPrice
-from summarizer.domain.costs import Size, breakdown, has_drifted, steps
+from floodgate.events import ModelUsage, Summary
+from summarizer.domain.costs import Size, breakdown, has_drifted, outlook, steps
 
 CACHES = ModelPrice(input=1.0, output=4.0, cache_read=0.1, cache_write=1.25, cache_minimum=1000)
 SIZES = [Size(1500, 500, 100), Size(1500, 700, 100)]
@@ -39,6 +40,11 @@ async def test_costs_are_broken_down(handler, model, record, interaction, answer
     assert {name: group.records for name, group in found.items()} == {"en": 2, "nl": 1}
     assert found["en"].usd_each == pytest.approx(0.00012)
     assert set(breakdown([summary], "cache")) == {"read"}
+    batched = summary.model_copy(update={"usage": summary.usage.model_copy(update={"mode": "batch"})})
+    assert {name: group.records for name, group in breakdown([summary, batched], "mode").items()} == {
+        "batch": 1,
+        "online": 1,
+    }
     assert set(breakdown([summary], "prompt")) == {"summarize@2"}
 
 
@@ -46,3 +52,28 @@ def test_only_a_real_rise_is_an_alarm() -> None:
     assert has_drifted(0.00013, 0.0001, 0.2)
     assert not has_drifted(0.00011, 0.0001, 0.2)
     assert not has_drifted(0.5, 0.0, 0.2)
+
+
+DAY_MS = 86_400_000
+NOW_MS = 400 * DAY_MS
+
+
+def spent(usd: float, days_ago: float):
+    usage = ModelUsage.model_construct(cost_usd=usd)
+    return Summary.model_construct(usage=usage), NOW_MS - int(days_ago * DAY_MS)
+
+
+def test_the_last_days_are_held_against_those_before_and_give_the_forecast() -> None:
+    records = [spent(0.0002, 1 + n / 100) for n in range(70)] + [spent(0.0001, 10 + n / 100) for n in range(60)]
+    records += [spent(9.0, 60)]
+    found = outlook(records, now_ms=NOW_MS, days=7, reference_days=28)
+    assert (found.records, found.usd_each, found.usd_each_before) == (70, pytest.approx(0.0002), pytest.approx(0.0001))
+    assert found.per_month == pytest.approx(70 / 7 * 30.44)
+    assert found.usd_a_month == pytest.approx(70 / 7 * 30.44 * 0.0002)
+
+
+def test_a_young_topic_tells_the_rate_of_the_time_that_it_covers() -> None:
+    found = outlook([spent(0.0002, 0.5), spent(0.0002, 0.1)], now_ms=NOW_MS, days=7, reference_days=28)
+    assert found.usd_each_before is None
+    assert found.per_month == pytest.approx(2 / 0.5 * 30.44)
+    assert outlook([], now_ms=NOW_MS, days=7, reference_days=28).usd_a_month == 0.0

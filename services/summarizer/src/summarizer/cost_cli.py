@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -13,12 +14,13 @@ from floodgate.bedrock.conversation import estimate_tokens, prefix_text
 from floodgate.bedrock.prices import PriceTable
 from floodgate.catalogue import Catalogue, load_catalogue
 from floodgate.events import Interaction
+from floodgate.events.times import now_ms
 from floodgate.settings import CatalogueSettings, load
 from rich.console import Console
 from rich.table import Table
 
 from summarizer.adapters.nlu_language import NluLanguages
-from summarizer.domain.costs import Size, breakdown, has_drifted, steps
+from summarizer.domain.costs import Outlook, Size, Spent, breakdown, has_drifted, outlook, steps
 from summarizer.domain.extraction import plan, summarize_prompt
 from summarizer.domain.transcript import customer_text, others_text, transcript_of
 from summarizer.settings import SummarizerSettings
@@ -33,6 +35,7 @@ FIVE_MODELS: Final = (
 # What an answer of the record's schema takes; the local server's count over the project's corpus is 85.
 _OUTPUT_TOKENS: Final = 90
 _A_YEAR: Final = 1_300_000
+_HEADINGS: Final = ("language", "prompt", "cache", "mode", "model")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 PerMonth = Annotated[float, typer.Option(min=1, help="Interactions a month.")]
 
@@ -65,33 +68,61 @@ def waterfall(
 
 @app.command()
 def report(
-    by: Annotated[str, typer.Option(help="language, prompt, cache or model.")] = "language",
-    per_month: PerMonth = _A_YEAR / 12,
-    reference_usd: Annotated[float | None, typer.Option(min=0, help="What an interaction cost before.")] = None,
+    *,
+    by: Annotated[str, typer.Option(help="language, prompt, cache, mode or model.")] = "language",
+    days: Annotated[float, typer.Option(min=0.01, help="How far back.")] = 7.0,
+    reference_days: Annotated[float, typer.Option(min=0, help="Days before them that they are held against.")] = 28.0,
+    per_month: Annotated[float | None, typer.Option(min=1, help="Interactions a month; by default the rate.")] = None,
+    reference_usd: Annotated[float | None, typer.Option(min=0, help="In place of what an interaction cost.")] = None,
     tolerance: Annotated[float, typer.Option(min=0, help="Share by which it may rise before the alarm.")] = 0.2,
+    budget_a_month: Annotated[float | None, typer.Option(min=0, help="USD; a forecast above it is an alarm.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What the records on support.summaries cost, with a forecast; exit code 1 when one costs too much more."""
-    if by not in {"language", "prompt", "cache", "model"}:
-        raise typer.BadParameter("say language, prompt, cache or model", param_hint="--by")
-    records = [record for record, _ in summaries()]
-    groups = breakdown(records, by)
-    each = sum(group.usd for group in groups.values()) / max(len(records), 1)
-    alarm = reference_usd is not None and has_drifted(each, reference_usd, tolerance)
+    """What the records of the last days cost, with a forecast; exit code 1 on an alarm.
+
+    An alarm is an interaction that costs too much more than in the days before (or than --reference-usd), or a month
+    that is going to cost more than its budget.
+    """
+    if by not in _HEADINGS:
+        raise typer.BadParameter(f"say {', '.join(_HEADINGS)}", param_hint="--by")
+    now = now_ms()
+    records = summaries(since_ms=now - int((days + reference_days) * 86_400_000))
+    found = outlook(records, now_ms=now, days=days, reference_days=reference_days, per_month=per_month)
+    groups = breakdown((record for record, at_ms in records if at_ms >= now - days * 86_400_000), by)
+    alarms = _alarms(found, reference_usd, tolerance, budget_a_month)
     if as_json:
         named = {name: {**asdict(group), "usd_each": group.usd_each} for name, group in groups.items()}
-        typer.echo(json.dumps({"by": by, "groups": named, "usd_each": each, "usd_a_month": each * per_month,
-                               "alarm": alarm}, indent=2))  # fmt: skip
+        ahead = {**asdict(found), "usd_a_month": found.usd_a_month, "alarms": alarms}
+        typer.echo(json.dumps({"by": by, "days": days, "groups": named, **ahead}, indent=2))
     else:
-        shown = Table(by, "records", "USD each", "input tokens", "of them cached", "output tokens")
-        for name, group in groups.items():
-            shown.add_row(name, str(group.records), f"{group.usd_each:.6f}", str(group.input_tokens),
-                          str(group.cached_tokens), str(group.output_tokens))  # fmt: skip
-        Console().print(shown)
-        typer.echo(f"{each:.6f} USD an interaction, {each * per_month:,.2f} a month at {per_month:,.0f} interactions")
-    if alarm:
-        typer.echo(f"alarm: {each:.6f} USD an interaction is over {tolerance:.0%} above {reference_usd:.6f}", err=True)
+        _show(by, groups, found)
+    for alarm in alarms:
+        typer.echo(f"alarm: {alarm}", err=True)
+    if alarms:
         raise typer.Exit(1)
+
+
+def _alarms(found: Outlook, reference_usd: float | None, tolerance: float, budget: float | None) -> list[str]:
+    reference = found.usd_each_before if reference_usd is None else reference_usd
+    alarms = []
+    if reference is not None and has_drifted(found.usd_each, reference, tolerance):
+        alarms.append(f"{found.usd_each:.6f} USD an interaction is over {tolerance:.0%} above {reference:.6f}")
+    if budget is not None and found.usd_a_month > budget:
+        alarms.append(f"{found.usd_a_month:,.2f} USD a month is above the budget of {budget:,.2f}")
+    return alarms
+
+
+def _show(by: str, groups: Mapping[str, Spent], found: Outlook) -> None:
+    shown = Table(by, "records", "USD each", "input tokens", "of them cached", "output tokens")
+    for name, group in groups.items():
+        shown.add_row(name, str(group.records), f"{group.usd_each:.6f}", str(group.input_tokens),
+                      str(group.cached_tokens), str(group.output_tokens))  # fmt: skip
+    Console().print(shown)
+    before = "nothing to compare with" if found.usd_each_before is None else f"{found.usd_each_before:.6f} before"
+    typer.echo(
+        f"{found.usd_each:.6f} USD an interaction ({before}), "
+        f"{found.usd_a_month:,.2f} a month at {found.per_month:,.0f} interactions"
+    )
 
 
 def size_of(interaction: Interaction, catalogue: Catalogue) -> Size:

@@ -14,6 +14,9 @@ NAIVE_CALLS: Final = 4
 # Bedrock keeps a prefix for five minutes after its last use.
 CACHE_TTL_SECONDS: Final = 300.0
 _SECONDS_A_MONTH: Final = 30.44 * 86_400
+_DAY_MS: Final = 86_400_000
+_LEAST_SPAN_MS: Final = 3_600_000
+_FEWEST: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def steps(sizes: Sequence[Size], price: ModelPrice, *, per_month: float) -> Step
 
 
 def breakdown(records: Iterable[Summary], by: str) -> dict[str, Spent]:
-    """Costs by `language`, `prompt`, `cache` (read, written, none) or `model`."""
+    """Costs by `language`, `prompt`, `cache` (read, written, none), `mode` (online, batch) or `model`."""
     groups: dict[str, list[Summary]] = {}
     for record in records:
         groups.setdefault(_heading(record, by), []).append(record)
@@ -106,6 +109,8 @@ def _heading(record: Summary, by: str) -> str:
         return record.versions.prompt
     if by == "model":
         return record.usage.model_id
+    if by == "mode":
+        return record.usage.mode
     usage = record.usage
     return "read" if usage.cache_read_tokens else "written" if usage.cache_write_tokens else "none"
 
@@ -119,6 +124,56 @@ def _spent(records: Sequence[Summary]) -> Spent:
         sum(usage.output_tokens for usage in usages),
         sum(usage.cache_read_tokens for usage in usages),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What records cost of late, before, and a month ahead.
+
+    Attributes:
+        usd_each_before: Of the reference window; None where it has too few records to compare with.
+        per_month: Records a month, at the rate of late unless it was given.
+    """
+
+    records: int
+    usd_each: float
+    usd_each_before: float | None
+    per_month: float
+
+    @property
+    def usd_a_month(self) -> float:
+        """The forecast."""
+        return self.usd_each * self.per_month
+
+
+def outlook(
+    records: Iterable[tuple[Summary, int]],
+    *,
+    now_ms: int,
+    days: float,
+    reference_days: float,
+    per_month: float | None = None,
+) -> Outlook:
+    """The last days against those before them.
+
+    Args:
+        records: Each with the time (ms) at which it was written.
+        now_ms: When it is asked.
+        days: The window that is looked at.
+        reference_days: The one before it.
+        per_month: Records a month; None: as many as the window's rate makes.
+    """
+    begin_ms = now_ms - days * _DAY_MS
+    late = [(record.usage.cost_usd, at_ms) for record, at_ms in records if at_ms >= begin_ms - reference_days * _DAY_MS]
+    now = [entry for entry in late if entry[1] >= begin_ms]
+    before = [usd for usd, at_ms in late if at_ms < begin_ms]
+    if per_month is None:
+        # A topic younger than the window tells the rate of the time that it covers, of an hour at least.
+        span_ms = now_ms - min((at_ms for _, at_ms in now), default=now_ms)
+        seen_ms = days * _DAY_MS if before else max(span_ms, _LEAST_SPAN_MS)
+        per_month = len(now) * _SECONDS_A_MONTH * 1000 / seen_ms
+    usd_each = sum(usd for usd, _ in now) / len(now) if now else 0.0
+    return Outlook(len(now), usd_each, sum(before) / len(before) if len(before) >= _FEWEST else None, per_month)
 
 
 def has_drifted(now_usd: float, reference_usd: float, tolerance: float) -> bool:
