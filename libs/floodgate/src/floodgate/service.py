@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -45,6 +45,7 @@ from floodgate.events.topics import topics
 from floodgate.monitor import monitor_app
 from floodgate.settings import KafkaSettings, load
 from floodgate.telemetry import configure_logging, get_logger
+from floodgate.tracing import configure_tracing, traced, traced_app, with_trace
 
 log = get_logger(__name__)
 
@@ -213,7 +214,8 @@ class EventProducer:
             loop.call_soon_threadsafe(_settle, done, error)
 
         try:
-            self._connected().produce(topic, value=value, key=key, headers=list(headers), on_delivery=delivered)
+            carried: Any = list(with_trace(headers))
+            self._connected().produce(topic, value=value, key=key, headers=carried, on_delivery=delivered)
         except BufferError as error:
             raise RetryableError("Kafka takes records too slowly: the send queue is full", 1.0) from error
         except KafkaException as error:
@@ -271,7 +273,11 @@ def run(service: Service) -> None:
         FatalError: It cannot go on; one clear line.
     """
     configure_logging(service.name)
-    asyncio.run(_run(service))
+    flush_spans = configure_tracing(service.name)
+    try:
+        asyncio.run(_run(service))
+    finally:
+        flush_spans()
 
 
 def main(build: Callable[[], Service]) -> None:
@@ -288,9 +294,10 @@ async def _run(service: Service) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    engines = [Engine(processor, engine_config(settings, processor.name)) for processor in service.processors]
+    engines = [Engine(traced(each), engine_config(settings, each.name)) for each in service.processors]
     statuses = [*(engine.status for engine in engines), *service.statuses]
-    apps = [app for app in (service.http, _monitor(service.processors, statuses)) if app is not None]
+    http = None if service.http is None else replace(service.http, app=traced_app(service.name, service.http.app))
+    apps = [app for app in (http, _monitor(service.processors, statuses)) if app is not None]
     # Bound before anything starts: a taken port shall stop the start, not the running service.
     servers = [(_server(app), _bound(app)) for app in apps]
     for hook in service.on_start:

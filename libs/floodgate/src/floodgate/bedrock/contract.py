@@ -68,6 +68,15 @@ class Usage:
     calls: int
     mode: str = "online"
 
+    def span_attributes(self) -> dict[str, str | int | float]:
+        """What a span of the call says, by OpenTelemetry's names where it has one."""
+        return {
+            "gen_ai.request.model": self.model_id,
+            "gen_ai.usage.input_tokens": self.input_tokens + self.cache_read_tokens + self.cache_write_tokens,
+            "gen_ai.usage.output_tokens": self.output_tokens,
+            "floodgate.cost_usd": self.cost_usd,
+        }
+
     def __add__(self, other: Usage) -> Usage:
         """Both together; named after the later call, whose answer counts, and in the mode of the first."""
         return Usage(

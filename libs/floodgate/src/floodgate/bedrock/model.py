@@ -14,6 +14,7 @@ from typing import Any, Final
 import structlog
 from keyflow import resting
 from keyflow.errors import FatalError, PoisonMessageError, RetryableError
+from opentelemetry.trace import SpanKind
 
 from floodgate.bedrock.budget import Budget
 from floodgate.bedrock.contract import ModelRequest, ModelResult, T, Usage
@@ -32,6 +33,7 @@ from floodgate.bedrock.lines import Line, Lines
 from floodgate.bedrock.prices import ModelPrice, PriceTable
 from floodgate.bedrock.settings import BedrockSettings
 from floodgate.bedrock.transport import Attempt, Charge, ClientFactory, Transport, make_client
+from floodgate.tracing import span
 
 _BACKOFF_BASE_SECONDS: Final = 0.2
 _THROTTLED_BASE_SECONDS: Final = 0.5
@@ -169,7 +171,10 @@ class BedrockModel:
 
             return _Try(run, _charge(request, rejected, line.price), line.limiter, line)
 
-        attempt, line = await self._retrying("Converse", of, ends_at)
+        asked = {"gen_ai.system": "aws.bedrock", "floodgate.prompt": f"{request.prompt.name}@{request.prompt.version}"}
+        with span("bedrock converse", asked, kind=SpanKind.CLIENT) as current:
+            attempt, line = await self._retrying("Converse", of, ends_at)
+            current.set_attributes(attempt.usage.span_attributes())
         usage = attempt.usage
         if line is not None:
             line.watch.observe(request, usage, line.price, attempt.started_at, time.monotonic())
