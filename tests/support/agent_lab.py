@@ -20,7 +20,9 @@ from agent.settings import AgentSettings
 from agent.writing import ESCALATIONS, REPLIES, Writer
 from floodgate.events import Citation, Decision, Message, MessageKind, Misuse, ModelUsage, Verdict
 from keyflow import Emit, Outcome, PendingEffect, Processor, Record, StateSpec, Tools
-from support.crash_lab import DEAD, IN, STATE, Fault, Lab, Process
+from support.crash_lab import Lab
+from support.crash_process import Fault, Process
+from support.crash_topics import DEAD, IN, STATE
 
 KEY: Final = "intercom:1"
 _IDS: Final = UUID("4d2f0a51-6a3e-4d0e-9a41-0a9d6f1f2c11")

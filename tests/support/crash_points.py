@@ -8,7 +8,9 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from support.crash_lab import ERRORS, Fault, Lab, Process, verify
+from support.crash_checks import verify
+from support.crash_lab import Lab
+from support.crash_process import ERRORS, Fault, Process
 
 WORK: Final[Sequence[tuple[str, Any]]] = (
     ("ann", {"n": 0}),

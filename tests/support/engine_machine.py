@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from support.crash_lab import ERRORS, Fault, Lab, Process, committed_so_far, verify
+from support.crash_checks import committed_so_far, verify
+from support.crash_lab import Lab
+from support.crash_process import ERRORS, Fault, Process
 
 _KEYS: Final = ("ann", "ben", "cat", "dan", "eve", "flo")
 _SLOTS: Final = ("0", "1")

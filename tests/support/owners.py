@@ -6,7 +6,9 @@ import logging
 import random
 from typing import Any, Final
 
-from support.crash_lab import ERRORS, Fault, Lab, Process, verify
+from support.crash_checks import verify
+from support.crash_lab import Lab
+from support.crash_process import ERRORS, Fault, Process
 
 _ROUNDS: Final = 12
 _SLOTS: Final = 3

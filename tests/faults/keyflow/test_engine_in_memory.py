@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import seed as hypothesis_seed
 from hypothesis.stateful import run_state_machine_as_test
-from support.crash_lab import ERRORS
 from support.crash_points import crashes, crashes_in_recovery, errors, run, try_all
+from support.crash_process import ERRORS
 from support.engine_machine import EngineMachine
 from support.owners import come_and_go
 

@@ -17,7 +17,7 @@ from agent.settings import AgentSettings
 from agent.writing import Writer
 from floodgate.events import Verdict
 from support.agent_lab import Calm, run
-from support.crash_lab import Fault
+from support.crash_process import Fault
 
 SCRIPTS = sorted((Path(__file__).resolve().parents[3] / "catalogue" / "workflows" / "tests").glob("*.yaml"))
 REPEATS = 8

@@ -8,8 +8,8 @@ from __future__ import annotations
 import random
 
 import pytest
-from support.crash_lab import ERRORS, Fault
 from support.crash_points import SEED, crashes, errors, run, some_crashes_in_recovery, steps, try_all
+from support.crash_process import ERRORS, Fault
 
 _PARTS = 4
 TRANSACTION = {"begin_transaction", "produce", "send_offsets_to_transaction", "commit_transaction"}

@@ -10,7 +10,9 @@ import pytest
 from keyflow import AdaptiveLimiter, LimitConfig, resting
 from keyflow.leaving import Seat
 from keyflow.work import Assignment, Item
-from support.crash_lab import OUT, Lab, verify
+from support.crash_checks import verify
+from support.crash_lab import Lab
+from support.crash_topics import OUT
 
 
 @pytest.fixture

@@ -16,7 +16,9 @@ import pytest
 from keyflow import Emit, FailedRecord, Headers, Processor
 from keyflow.parking import PARKED_NUMBER_HEADER
 from keyflow.redrive import Redrive, Returning
-from support.crash_lab import DEAD, IN, OUT, Fault, Killed, Lab, Process
+from support.crash_lab import Lab
+from support.crash_process import Fault, Killed, Process
+from support.crash_topics import DEAD, IN, OUT
 from support.memory_producer import MemoryProducer
 
 REDRIVE: Final = "redrive"

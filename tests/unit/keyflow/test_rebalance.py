@@ -9,7 +9,9 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 from keyflow import EngineConfig
 from keyflow.rebalance import Rebalancer
-from support.crash_lab import GROUP, IN, Lab, verify
+from support.crash_checks import verify
+from support.crash_lab import Lab
+from support.crash_topics import GROUP, IN
 
 Places = list[tuple[str, int]]
 
