@@ -6,15 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from uuid import UUID
 
 from agent.domain import interpreter
+from agent.domain.calls import CallResult
 from agent.domain.exchange import (
     AwaitUser,
-    CallReturned,
-    Event,
     HandedOver,
-    KnowledgeReturned,
     ModelReading,
     NeedAct,
     NeedAnswer,
@@ -24,13 +21,12 @@ from agent.domain.exchange import (
     UserTurn,
 )
 from agent.domain.library import Library
-from agent.domain.scope import Context
+from agent.talking import context_of, event_after
 
 from floodgate_eval.airline.booking_system import BookingSystem
 from floodgate_eval.airline.reading import Goal, Task
 from floodgate_eval.airline.world import NOW, World
 
-_ASKED_BY: Final = str(UUID(int=0))
 _MAX_EVENTS: Final = 200
 _PAY: Final = re.compile(r"USD([\d,]+)\.\d\d")
 _OPTION: Final = re.compile(r": (?P<leaves>\d\d:\d\d) to (?P<arrives>\d\d:\d\d), (?P<stops>\w+)\b.*USD (?P<price>\d+)")
@@ -171,52 +167,47 @@ class Conversation:
 
     def hold(self, workflow: str, opening: str) -> Told:
         """Talks until it ends."""
-        told = Told(workflow)
-        context = self._context(workflow, opening)
+        self._told = Told(workflow)
+        context = context_of(self._library, self._library.workflows[workflow], "en", NOW, opening)
         before = len(self._system.done)
         transition = interpreter.begin(context, opening)
         for _ in range(_MAX_EVENTS):
-            said = " ".join(self._library.render(one, "en") for one in transition.says)
-            told.last = said or told.last
-            told.lines += [f"agent: {said}"] if said else []
-            event = self._event(transition, said, told)
+            if said := self._said(transition):
+                self._told.last = said
+                self._told.lines.append(f"agent: {said}")
+            event = event_after(transition, self)
             if event is None:
                 break
             transition = interpreter.advance(context, transition.run, event)
         else:
-            told.stuck = "no end"
-        told.done = len(self._system.done) > before
-        told.handed_over = isinstance(transition.need, HandedOver)
-        return told
+            self._told.stuck = "no end"
+        self._told.done = len(self._system.done) > before
+        self._told.handed_over = isinstance(transition.need, HandedOver)
+        return self._told
 
-    def _event(self, transition: Transition, said: str, told: Told) -> Event | None:
-        match transition.need:
-            case AwaitUser() as need:
-                awaited = transition.run.awaited
-                buttons = dict(zip(awaited.values, awaited.labels, strict=True)) if awaited else {}
-                turn = self._user.answer(need, said, buttons)
-                told.stuck = told.stuck or ("" if turn else f"the user cannot answer {need.slot}")
-                told.lines.append(f"user: {turn.option_value or turn.text}" if turn else "user: (cannot answer)")
-                return turn
-            case NeedReading() as need:
-                return ModelReading(text=need.text)
-            case NeedAnswer():
-                return KnowledgeReturned()
-            case NeedLookUp() | NeedAct() as need:
-                result = self._system.call(need.call, need.arguments)
-                told.lines.append(f"{need.call}: {result.outcome} {result.code}".rstrip())
-                return CallReturned(result, need.step)
-            case _:
-                return None
+    def _said(self, transition: Transition) -> str:
+        return " ".join(self._library.render(one, "en") for one in transition.says)
 
-    def _context(self, workflow: str, said: str) -> Context:
-        return Context(
-            workflow=self._library.workflows[workflow],
-            expressions=self._library.expressions,
-            now=NOW,
-            language="en",
-            asked_by=_ASKED_BY,
-            label=lambda utterance: self._library.render(utterance, "en"),
-            calls=self._library.calls,
-            said=said,
-        )
+    def turn(self, need: AwaitUser, transition: Transition) -> UserTurn | None:
+        """What the user does."""
+        awaited = transition.run.awaited
+        buttons = dict(zip(awaited.values, awaited.labels, strict=True)) if awaited else {}
+        turn = self._user.answer(need, self._said(transition), buttons)
+        if turn is None:
+            self._told.stuck = f"the user cannot answer {need.slot}"
+        self._told.lines.append(f"user: {turn.option_value or turn.text}" if turn else "user: (cannot answer)")
+        return turn
+
+    def reading(self, need: NeedReading) -> ModelReading:
+        """Nothing: no model is asked."""
+        return ModelReading(text=need.text)
+
+    def knowledge(self, need: NeedAnswer) -> str | None:
+        """Nothing: the airline has no articles."""
+        return None
+
+    def call(self, need: NeedLookUp | NeedAct) -> CallResult:
+        """What the booking system answers."""
+        result = self._system.call(need.call, need.arguments)
+        self._told.lines.append(f"{need.call}: {result.outcome} {result.code}".rstrip())
+        return result

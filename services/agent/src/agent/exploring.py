@@ -11,17 +11,15 @@ from typing import Any, Final
 from agent.domain import interpreter
 from agent.domain.exchange import (
     AwaitUser,
-    HandedOver,
     NeedAct,
     NeedAnswer,
     NeedLookUp,
     NeedReading,
-    Resolved,
-    Stopped,
     Transition,
 )
 from agent.domain.model import ActStep
 from agent.scripts import Edge, Line, Player, Script, outcomes_of, short, taken, told
+from agent.talking import has_ended
 
 _MAX_NODES: Final = 60_000
 _BUTTONS: Final = 3
@@ -77,7 +75,7 @@ class Explorer:
         while waiting and count < _MAX_NODES:
             node = waiting.popleft()
             count += 1
-            if isinstance(node.transition.need, Resolved | Stopped | HandedOver):
+            if has_ended(node.transition):
                 yield node
                 continue
             for line in self._next_lines(node.transition):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
-from uuid import UUID
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -26,8 +25,6 @@ from agent.domain.exchange import (
     NeedAnswer,
     NeedLookUp,
     NeedReading,
-    Resolved,
-    Stopped,
     Transition,
     UserTurn,
 )
@@ -36,9 +33,9 @@ from agent.domain.library import Library
 from agent.domain.model import ActStep, Workflow, edges
 from agent.domain.scope import Context
 from agent.domain.state import Run
+from agent.talking import context_of, has_ended
 
 FOLDER: Final = "tests"
-_ASKED_BY: Final = str(UUID(int=1))
 Edge = tuple[str, str]
 """(step, way): for an action also (step, "refused: code") and the like."""
 
@@ -168,16 +165,7 @@ class Player:
 
     def context(self, language: str, said: str = "") -> Context:
         """What surrounds a conversation."""
-        return Context(
-            workflow=self.workflow,
-            expressions=self.library.expressions,
-            now=self.file.now,
-            language=language,
-            asked_by=_ASKED_BY,
-            label=lambda utterance: self.library.render(utterance, language),
-            calls=self.library.calls,
-            said=said,
-        )
+        return context_of(self.library, self.workflow, language, self.file.now, said)
 
     def play(self, script: Script) -> Transition:
         """Plays one conversation to its end.
@@ -191,7 +179,7 @@ class Player:
         transition = interpreter.begin(self.context(script.language, said), said)
         self._expect(script, 1, first, transition)
         for number, line in enumerate(script.lines[1:], start=2):
-            if not isinstance(transition.need, AwaitUser | NeedReading | NeedAnswer | NeedLookUp | NeedAct):
+            if has_ended(transition):
                 raise ScriptError(f"{script.name}: line {number}: it has ended before")
             said = line.user or said
             event = self._event(script, number, line, transition)
@@ -199,7 +187,7 @@ class Player:
             self._expect(script, number, line, transition)
             for text in transition.says:
                 self.library.render(text, script.language)
-        if not isinstance(transition.need, Resolved | Stopped | HandedOver):
+        if not has_ended(transition):
             raise ScriptError(f"{script.name}: does not end: it waits for {told(transition.need)}")
         return transition
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
-from uuid import UUID
+from typing import Any
 
 from agent.domain import interpreter
 from agent.domain.calls import CallOutcome, CallResult
 from agent.domain.exchange import (
     AwaitUser,
-    CallReturned,
-    Event,
-    KnowledgeReturned,
     ModelReading,
     NeedAct,
     NeedAnswer,
@@ -25,9 +21,7 @@ from agent.domain.exchange import (
 )
 from agent.domain.library import Library
 from agent.domain.scope import Context
-from agent.domain.state import Run
-
-_ASKED_BY: Final = str(UUID(int=0))
+from agent.talking import context_of, event_after
 
 
 class Simulation:
@@ -53,34 +47,32 @@ class Simulation:
         transition = interpreter.begin(self._context(), text)
         while True:
             self._say(transition)
-            event = self._next_event(transition)
+            event = event_after(transition, self)
             if event is None:
                 self._tell(f"[ended: {transition.need}]")
                 return
             transition = interpreter.advance(self._context(), transition.run, event)
 
-    def _next_event(self, transition: Transition) -> Event | None:
-        match transition.need:
-            case AwaitUser() as need:
-                return self._turn(transition.run, need)
-            case NeedReading() as need:
-                self._tell("[the parsers could not read that; a model would be asked]")
-                return ModelReading(text=need.text)
-            case NeedAnswer():
-                return KnowledgeReturned(str(self._ask("what the knowledge says (nothing: empty)")) or None)
-            case NeedLookUp() | NeedAct() as need:
-                return CallReturned(self._shop(need), "simulated")
-            case _:
-                return None
-
-    def _turn(self, run: Run, need: AwaitUser) -> UserTurn:
-        labels = dict(zip(run.awaited.labels, run.awaited.values, strict=True)) if run.awaited else {}
+    def turn(self, need: AwaitUser, transition: Transition) -> UserTurn:
+        """What the person says or presses."""
+        awaited = transition.run.awaited
+        labels = dict(zip(awaited.labels, awaited.values, strict=True)) if awaited else {}
         for label in labels:
             self._tell(f"  ({label})")
         said = str(self._ask("you"))
         return UserTurn(said, option_value=labels.get(said))
 
-    def _shop(self, need: NeedLookUp | NeedAct) -> CallResult:
+    def reading(self, need: NeedReading) -> ModelReading:
+        """Nothing: no model is asked here."""
+        self._tell("[the parsers could not read that; a model would be asked]")
+        return ModelReading(text=need.text)
+
+    def knowledge(self, need: NeedAnswer) -> str | None:
+        """What the person says that it says."""
+        return str(self._ask("what the knowledge says (nothing: empty)")) or None
+
+    def call(self, need: NeedLookUp | NeedAct) -> CallResult:
+        """What the person says as the shop."""
         self._tell(f"[shop: {need.call} {json.dumps(dict(need.arguments))}]")
         outcomes = ", ".join(CallOutcome)
         outcome = CallOutcome(str(self._ask(f"outcome ({outcomes})")))
@@ -93,12 +85,4 @@ class Simulation:
             self._tell(f"{self._workflow.id}: {self._library.render(said, self._language)}")
 
     def _context(self) -> Context:
-        return Context(
-            workflow=self._workflow,
-            expressions=self._library.expressions,
-            now=datetime.now(UTC),
-            language=self._language,
-            asked_by=_ASKED_BY,
-            label=lambda utterance: self._library.render(utterance, self._language),
-            calls=self._library.calls,
-        )
+        return context_of(self._library, self._workflow, self._language, datetime.now(UTC))
