@@ -315,7 +315,11 @@ async def test_a_hand_over_holds_all_that_a_human_needs(chat, shop):
     shop.outcomes["refund_order"] = CallResult(CallOutcome.REFUSED, code="order_pending")
     talk = chat("refund_order", "nl")
     await talk.say("Ik wil TK-40001 terugbetaald hebben")
+    question = " ".join(talk.text.split())
+    asked = question if len(question) <= 160 else f"{question[:159]}…"
     ended = await talk.say("ja graag")
+    assert [turn.role.value for turn in ended.transcript] == ["customer", "bot", "customer", "bot"]
+    assert (ended.team_open, ended.team_back_at.isoformat()) == (False, "2026-11-23T09:00:00+01:00")
     assert ended.reply.language == "nl"
     assert ended.reply.text.startswith("Dit kan ik niet zelf")
     assert ended.priority is Priority.NORMAL
@@ -329,6 +333,12 @@ async def test_a_hand_over_holds_all_that_a_human_needs(chat, shop):
         "Knowledge: Wanneer je tickets worden terugbetaald (ticket_refunds); "
         "When an event is cancelled or moved (cancelled_events)",
         f"Next: {ended.suggested_next_step}",
+        "The user was told: We zijn gesloten tot maandag 09:00. Daarna lezen we je bericht en antwoorden we hier.",
+        "What was said:",
+        "  User: Ik wil TK-40001 terugbetaald hebben",
+        f"  We: {asked}",
+        "  User: ja graag",
+        "  We: Dit kan ik niet zelf voor je regelen. Een collega bekijkt het en neemt contact met je op.",
         f"Steps: {' · '.join(ended.steps[-12:])}",
         "Language: nl",
     ]

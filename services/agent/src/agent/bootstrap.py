@@ -42,11 +42,15 @@ from agent.expiring import PROPOSALS, ApprovalExpiry
 from agent.handlers import AgentHandler
 from agent.knowledge import Knowledge
 from agent.ports import SlotReader
+from agent.queues import TOPICS as QUEUE_TOPICS
+from agent.queues import Queues
 from agent.settings import AgentSettings, BucketSettings, FirstInstance, ShopSettings
 from agent.versions import Versions
 from agent.writing import Writer
 
 NAME: Final = "agent"
+_QUEUE_DAYS: Final = 3
+"""What nobody took in this time is no longer counted as waiting."""
 
 
 def build() -> Service:
@@ -94,7 +98,9 @@ def bootstrap(
             reader,
             settings,
             knowledge=Knowledge(find(content), library, settings.retrieval_seconds),
-            writer=Writer(library, settings.reply_ttl_seconds, version("floodgate-agent"), prompt),
+            writer=Writer(
+                library, settings.reply_ttl_seconds, version("floodgate-agent"), prompt, waiting=queues.waiting
+            ),
             now_ms=now_ms,
             earlier=versions.earlier,
             level=level,
@@ -104,6 +110,7 @@ def bootstrap(
         # By the catalogue of now, also for a conversation that finishes on an earlier one.
         return cast(AgentHandler, live.active).library.level(workflow_id, switch.modes)
 
+    queues = Queues(partial(follow_queues, serde))
     versions = Versions(make_handler, load(CatalogueSettings).store)
     actions = Actions(shop.change, ledger or open_ledger(settings), level)
     served = serve(NAME, versions.of, catalogue)
@@ -131,7 +138,7 @@ def bootstrap(
         for closing in on_stop:
             await closing()
 
-    tasks: list[BackgroundTask] = [served.task, switch, expiry]
+    tasks: list[BackgroundTask] = [served.task, switch, expiry, queues]
     if settings.bar_seconds > 0 and load(FirstInstance).kafka_instance == "0":
         tasks.append(
             BarWatch(
@@ -162,6 +169,11 @@ def follow_evidence(serde: AvroSerde, catalogue: Catalogue) -> KafkaTail:
     """What happened in the widest window of the bars, and what happens from now on."""
     days = max((category.bar.window_days for category in catalogue.categories), default=0)
     return KafkaTail(load(KafkaSettings), serde, TOPICS, since_ms=now_ms() - days * 86_400_000)
+
+
+def follow_queues(serde: AvroSerde) -> KafkaTail:
+    """Hand-overs of the last days, and who took them."""
+    return KafkaTail(load(KafkaSettings), serde, QUEUE_TOPICS, since_ms=now_ms() - _QUEUE_DAYS * 86_400_000)
 
 
 def open_producer(serde: AvroSerde) -> EventProducer:

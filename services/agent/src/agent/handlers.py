@@ -316,7 +316,7 @@ class AgentHandler:
     def _write_down(
         self, turn: Turn, state: AgentState, transition: Transition, cited: Sequence[Citation] = ()
     ) -> Outcome[AgentState]:
-        run, need = transition.run, transition.need
+        run, need = self._writer.heard(turn, transition.run), transition.need
         going_on = state.model_copy(update={"run": run, "carried_usage": None})
         ended = state.model_copy(update={"run": None, "case": None, "carried_usage": None, "ended": run.closed()})
         write = self._writer

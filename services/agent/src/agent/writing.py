@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -18,15 +19,17 @@ from floodgate.events import (
     edge_event_id,
 )
 from floodgate.events.times import from_ms
+from floodgate.opening_hours import Opening, opening_of, waiting_text
+from floodgate.privacy import redact
 from keyflow import Emit, FailedRecord
 
 from agent.domain.exchange import AwaitUser, HandedOver, Need, Utterance
 from agent.domain.library import Library
 from agent.domain.model import Workflow
 from agent.domain.proposals import APPROVAL_TAG, decided, proposal_of
-from agent.domain.records import Moment, case_of, escalation_record, option_id, reply_record
+from agent.domain.records import Moment, Wait, case_of, escalation_record, option_id, reply_record
 from agent.domain.scope import Context
-from agent.domain.state import Case, Held, Run
+from agent.domain.state import SAID_LENGTH, TRANSCRIPT_LENGTH, Case, Held, Run, Said
 from agent.domain.walking import TROUBLE
 
 REPLIES: Final = "support.replies"
@@ -39,6 +42,7 @@ class Turn:
     """What is gathered while one record is handled.
 
     Attributes:
+        noted: Whether what the user said is in the transcript already.
         opening: The message that began the case, when it is the one being handled.
     """
 
@@ -51,6 +55,7 @@ class Turn:
     usage: ModelUsage = field(default_factory=ModelUsage)
     model_asked: bool = False
     opening: str = ""
+    noted: bool = False
     citations: list[Citation] = field(default_factory=list)
 
 
@@ -70,10 +75,20 @@ class Writer:
         reply_ttl_seconds: How long a reply may wait before it is not sent any more.
         service_version: Named in every record.
         prompt: Name and version of the slot prompt, named where the model was asked.
+        waiting: How many conversations wait for a team.
     """
 
-    def __init__(self, library: Library, reply_ttl_seconds: float, service_version: str, prompt: str = "") -> None:
+    def __init__(
+        self,
+        library: Library,
+        reply_ttl_seconds: float,
+        service_version: str,
+        prompt: str = "",
+        *,
+        waiting: Callable[[str | None], int] = lambda _: 0,
+    ) -> None:
         self._library = library
+        self._waiting = waiting
         self._reply_ttl_seconds = reply_ttl_seconds
         self._service_version = service_version
         self._prompt = prompt
@@ -161,9 +176,10 @@ class Writer:
     def escalation(self, turn: Turn, need: HandedOver, run: Run, citations: Sequence[Citation]) -> Emit:
         """A hand-over that the workflow decided."""
         team = self._team(turn)
-        moment, text = self._moment(turn), self._text(turn)
+        moment, wait = self._moment(turn), self._wait(need.team or team, turn.context.now, turn.case.language)
+        text = wait.after(self._text(turn))
         record = escalation_record(
-            turn.key, turn.case, moment, need, team=team, run=run, reply_text=text, citations=citations
+            turn.key, turn.case, moment, need, team=team, run=run, reply_text=text, citations=citations, wait=wait
         )
         return Emit(ESCALATIONS, turn.key, record)
 
@@ -179,10 +195,11 @@ class Writer:
     ) -> Emit:
         """A hand-over that no workflow decided."""
         moment = self._moment_of(case, run, now_ms)
-        text = self._library.render(Utterance(ending.template), case.language)
         team = self._library.team(case.category)
+        wait = self._wait(ending.need.team or team, moment.now, case.language)
+        text = wait.after(self._library.render(Utterance(ending.template), case.language))
         record = escalation_record(
-            key, case, moment, ending.need, team=team, run=run, reply_text=text, citations=citations
+            key, case, moment, ending.need, team=team, run=run, reply_text=text, citations=citations, wait=wait
         )
         return Emit(ESCALATIONS, key, record)
 
@@ -204,6 +221,24 @@ class Writer:
                 language=self._library.catalogue.default_language,
             )
         return self.ending(key, case, None, Ending(need, TROUBLE), now_ms=now_ms)
+
+    def heard(self, turn: Turn, run: Run) -> Run:
+        """The run with what was said last, personal data as placeholders."""
+        said = [("customer", turn.context.said)] if turn.context.said and not turn.noted else []
+        bot = self._text(turn)
+        said += [("bot", bot)] if bot else []
+        country, language = turn.case.country, turn.case.language
+        lines = [
+            Said(role=role, text=redact(text, language=language, country=country).text[:SAID_LENGTH], at_ms=turn.now_ms)
+            for role, text in said
+        ]
+        return run.model_copy(update={"transcript": (*run.transcript, *lines)[-TRANSCRIPT_LENGTH:]})
+
+    def _wait(self, team_id: str | None, now: datetime, language: str) -> Wait:
+        catalogue, waiting = self._library.catalogue, self._waiting(team_id)
+        team = next((team for team in catalogue.teams if team.id == team_id), None)
+        opening = Opening() if team is None else opening_of(team, now)
+        return Wait(opening, waiting, waiting_text(catalogue, team_id, now, language, waiting))
 
     def _team(self, turn: Turn) -> str | None:
         return self._library.team(turn.case.category) or self._library.team(turn.workflow.category)

@@ -285,9 +285,12 @@ def _urgency(before: Catalogue, after: Catalogue) -> Iterator[Change]:
 
 def _teams(before: Catalogue, after: Catalogue) -> Iterator[Change]:
     def changes(old: Team, new: Team) -> Iterator[Change]:
-        for name in ("title", "intercom_team_id", "owner", "review_by"):
+        for name in ("title", "intercom_team_id", "owner", "review_by", "time_zone", "capacity"):
             if getattr(old, name) != getattr(new, name):
                 yield Change("team", new.id, f"{name} {getattr(old, name)} → {getattr(new, name)}")
+        for name in ("hours", "holidays"):
+            if getattr(old, name) != getattr(new, name):
+                yield Change("team", new.id, f"{name} changed", "users are told when the team is there")
         if old.low_priority != new.low_priority:
             care = "nobody watches its queue all day" if new.low_priority else ""
             yield Change("team", new.id, "low priority" if new.low_priority else "not low priority any more", care)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -17,6 +18,8 @@ Language = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(/[a-z0-9_]+)*$", max_length=64)]
 Texts = dict[Language, str]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+OpenHours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
 
 
 class CatalogueModel(BaseModel):
@@ -104,6 +107,30 @@ class Team(Owned):
     title: str
     intercom_team_id: str
     low_priority: bool = False
+    time_zone: str = Field(default="UTC", description="IANA name of the zone that hours and holidays are meant in.")
+    hours: dict[Weekday, tuple[OpenHours, ...]] = Field(
+        default={}, description="Per weekday from-until, as 09:00-17:30; empty: it is there day and night."
+    )
+    holidays: tuple[date, ...] = Field(default=(), description="Days on which nobody is there.")
+    capacity: int | None = Field(default=None, gt=0, description="From so many waiting conversations on it is busy.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{value!r} is no time zone: write Europe/Amsterdam or the like") from error
+        return value
+
+    @field_validator("hours")
+    @classmethod
+    def _in_order(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for day, spans in value.items():
+            times = [time for span in spans for time in span.split("-")]
+            if times != sorted(set(times)):
+                raise ValueError(f"{day}: {', '.join(spans)} is not in order, or ends before it begins")
+        return value
 
 
 class Template(Owned):

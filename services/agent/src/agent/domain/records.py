@@ -19,10 +19,14 @@ from floodgate.events import (
     Priority,
     Reply,
     ReplyOption,
+    Turn,
+    TurnRole,
     Verdict,
     Versions,
     derive_event_id,
 )
+from floodgate.events.times import from_ms
+from floodgate.opening_hours import Opening
 
 from agent.domain.exchange import HandedOver
 from agent.domain.model import Workflow
@@ -44,6 +48,10 @@ REASONS: Final[Mapping[str, str]] = {
     "approval_rejected": "A colleague did not approve what automation proposed.",
     "approval_expired": "Nobody decided in time about what automation proposed.",
 }
+_SHOWN_TURNS: Final = 6
+_SHOWN_CHARACTERS: Final = 160
+_URGENT_FROM: Final = 0.7
+_SPEAKERS: Final[Mapping[str, str]] = {"customer": "User", "bot": "We"}
 _STATUS_WORDS: Final[Mapping[str, str]] = {
     "done": "done",
     "refused": "refused by the shop, nothing changed",
@@ -71,6 +79,27 @@ class Moment:
     def expires_at(self) -> datetime:
         """When its replies are no longer worth sending."""
         return self.now + timedelta(seconds=self.reply_ttl_seconds)
+
+
+_UNKNOWN: Final = Opening()
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long it may take until a colleague answers.
+
+    Attributes:
+        waiting: Conversations that wait for the team already.
+        text: What the user is told about it.
+    """
+
+    opening: Opening = _UNKNOWN
+    waiting: int = 0
+    text: str = ""
+
+    def after(self, text: str) -> str:
+        """What is said, and then how long it may take."""
+        return "\n\n".join(part for part in (text, self.text) if part)
 
 
 def case_of(verdict: Verdict, language: str, catalogue_version: str) -> Case:
@@ -148,8 +177,10 @@ def escalation_record(
     run: Run | None,
     reply_text: str | None,
     citations: Sequence[Citation] = (),
+    wait: Wait | None = None,
 ) -> Escalation:
     """The hand-over, complete: a human can go on from it alone."""
+    wait = wait or Wait()
     return Escalation(
         event_id=derive_event_id(moment.cause, "agent:escalation"),
         occurred_at=moment.now,
@@ -173,7 +204,15 @@ def escalation_record(
         actions=action_results(run.actions if run else ()),
         citations=tuple(citations),
         suggested_next_step=ending.suggested_next_step,
-        note=note(case, ending, run, citations),
+        note=note(case, ending, run, citations, wait),
+        transcript=tuple(
+            Turn(role=TurnRole(said.role), text=said.text, at=from_ms(said.at_ms)) for said in run.transcript
+        )
+        if run
+        else (),
+        team_open=wait.opening.is_open,
+        team_back_at=wait.opening.back_at,
+        waiting=wait.waiting,
         reply=None if reply_text is None else OutboundReply(text=reply_text, language=case.language),
         tags=(HANDED_OVER_TAG,),
         usage=moment.usage,
@@ -195,9 +234,14 @@ def action_results(actions: Sequence[ActionRecord]) -> tuple[ActionResult, ...]:
     )
 
 
-def note(case: Case, ending: HandedOver, run: Run | None, citations: Sequence[Citation] = ()) -> str:
+def note(
+    case: Case, ending: HandedOver, run: Run | None, citations: Sequence[Citation] = (), wait: Wait | None = None
+) -> str:
     """The hand-over as a colleague would write it: what, why, what is known, what was done, what next."""
     lines = [f"The user wants: {case.wants or 'see the conversation'}", f"Why you have it: {_reason(ending.reason)}"]
+    if case.screened_urgent or case.urgency >= _URGENT_FROM:
+        rules = f" ({', '.join(case.urgency_reasons)})" if case.urgency_reasons else ""
+        lines.append(f"Urgency: {case.urgency:.2f}{rules}")
     if run is not None and run.slots:
         known = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in sorted(run.slots.items()))
         lines.append(f"What we know: {known}")
@@ -210,10 +254,20 @@ def note(case: Case, ending: HandedOver, run: Run | None, citations: Sequence[Ci
     if citations:
         lines.append(f"Knowledge: {'; '.join(f'{cited.title} ({cited.article_id})' for cited in citations)}")
     lines.append(f"Next: {ending.suggested_next_step}")
+    if wait is not None and wait.text:
+        lines.append(f"The user was told: {wait.text}")
+    if run is not None and run.transcript:
+        said = run.transcript[-_SHOWN_TURNS:]
+        lines += ["What was said:", *(f"  {_SPEAKERS.get(turn.role, 'We')}: {_one_line(turn.text)}" for turn in said)]
     if run is not None and run.trace:
         lines.append(f"Steps: {' · '.join(run.trace[-12:])}")
     lines.append(f"Language: {case.language}")
     return "\n".join(lines)
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 1]}…"
 
 
 def _reason(code: str) -> str:

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict
 RECENT_EVENTS: Final = 50
 TRACE_LENGTH: Final = 100
 PATH_LENGTH: Final = 120
+TRANSCRIPT_LENGTH: Final = 20
+SAID_LENGTH: Final = 400
+"""Characters of a turn that a hand-over repeats."""
 HISTORY_LENGTH: Final = 3
 """Questions that a correction can go back to."""
 
@@ -66,6 +69,14 @@ class Snapshot(StateModel):
     data: dict[str, Any] = {}
 
 
+class Said(StateModel):
+    """A turn of the conversation, personal data as placeholders."""
+
+    role: str
+    text: str
+    at_ms: int
+
+
 class Run(StateModel):
     """A workflow on its way.
 
@@ -78,6 +89,7 @@ class Run(StateModel):
         turns: User turns so far.
         path: The ways taken, for `explain` and for coverage.
         history: Questions that were answered since the last action.
+        transcript: What was said lately, for the human who may take over; gone when the workflow ends.
     """
 
     workflow: str
@@ -92,10 +104,13 @@ class Run(StateModel):
     actions: tuple[ActionRecord, ...] = ()
     path: tuple[Taken, ...] = ()
     history: tuple[Snapshot, ...] = ()
+    transcript: tuple[Said, ...] = ()
 
     def closed(self) -> Run:
         """What is kept of it once it has ended: its way and its actions."""
-        return self.model_copy(update={"slots": {}, "data": {}, "history": (), "awaited": None, "confirmed": None})
+        return self.model_copy(
+            update={"slots": {}, "data": {}, "history": (), "awaited": None, "confirmed": None, "transcript": ()}
+        )
 
 
 class Case(StateModel):
