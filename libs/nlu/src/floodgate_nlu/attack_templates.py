@@ -10,10 +10,12 @@ from floodgate_nlu.resources import load_yaml
 _EVERY_NTH: Final = 73
 # They are few beside the public messages, and the only ones in most languages.
 _HARMLESS_COPIES: Final = 6
+_GRAMMAR_COPIES: Final = 2
 # Fillings of neighbouring rows differ in every place, and the same each time: strides without a common divisor.
 _STRIDES: Final = (1, 3, 7, 11)
 TEMPLATES: Final = "template"
 GRAMMAR: Final = "grammar"
+SUPPORT: Final = "support"
 
 
 def attacks(without: Collection[str] = ()) -> list[str]:
@@ -24,7 +26,8 @@ def attacks(without: Collection[str] = ()) -> list[str]:
 def attack_families() -> dict[str, list[str]]:
     """Attack sentences by family, all languages together."""
     table = load_yaml("attack_templates.yaml")["attacks"]
-    families = {TEMPLATES: [*table["other"], *_english_templates(table)], GRAMMAR: list(_grammar())}
+    families = {TEMPLATES: [*table["other"], *_english_templates(table)], GRAMMAR: list(_grammar("attack_tasks.yaml"))}
+    families[SUPPORT] = list(_grammar("attack_support.yaml"))
     families[TEMPLATES] += [text for own in _languages().values() for text in _filled_in(own)]
     for own in load_yaml("attack_families.yaml").values():
         for family, texts in own.items():
@@ -40,9 +43,9 @@ def _english_templates(table: dict[str, list[str]]) -> Iterator[str]:
         yield template.format(goal=goal, Goal=_capital(goal), what=what, role=role)
 
 
-def _grammar() -> Iterator[str]:
-    """Orders that have nothing to do with support, from the grammar's templates."""
-    grammar = load_yaml("attack_tasks.yaml")
+def _grammar(name: str) -> Iterator[str]:
+    """The sentences of a grammar: every template filled in so often as it says."""
+    grammar = load_yaml(name)
     for template in grammar["templates"]:
         names = [name for _, name, _, _ in Formatter().parse(template["text"]) if name]
         for number in range(template["times"]):
@@ -76,7 +79,7 @@ def harmless() -> list[str]:
     sentences += [text for table in _languages().values() for text in table["harmless"]]
     for name in ("ordinary_messages.yaml", "ordinary_orders.yaml"):
         sentences += [text for texts in load_yaml(name).values() for text in texts]
-    return sentences * _HARMLESS_COPIES
+    return sentences * _HARMLESS_COPIES + list(_grammar("ordinary_support.yaml")) * _GRAMMAR_COPIES
 
 
 def ordinary_by_language() -> dict[str, list[str]]:

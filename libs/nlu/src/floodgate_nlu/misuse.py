@@ -7,7 +7,7 @@ from functools import cache
 from typing import Final
 
 from floodgate_nlu.injection import INJECTION_THRESHOLD, sentence_scores
-from floodgate_nlu.language import identify, likely_languages
+from floodgate_nlu.language import likely_languages
 from floodgate_nlu.obfuscation import disguised, encoded
 from floodgate_nlu.patterns import PhraseMatcher
 from floodgate_nlu.resources import load_yaml, phrases
@@ -23,9 +23,6 @@ _WEAK_FROM: Final = 0.5
 # In fewer words the learned score is chance; phrases still count.
 _FEWEST_WORDS: Final = 5
 _FEW_WORDS_CAP: Final = 0.3
-# English is judged by its meaning and told apart more sharply: this much there raised no more false alarms than the
-# threshold did, on ordinary messages that no model had read.
-_ENGLISH_POINT: Final = 0.52
 _HIDDEN_TEXT: Final = 0.85
 _MANY_HIDDEN: Final = 12
 _FENCE: Final = re.compile(
@@ -66,6 +63,20 @@ def _kinds_in(sentence: str, languages: Collection[str]) -> list[str]:
     return [kind for language, kind in (m.label for m in matches) if language in languages or kind in _INJECTION]
 
 
+@cache
+def _elsewhere() -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    """Verbs and nouns of the plainest attack, per language that is not served."""
+    table = load_yaml("misuse_elsewhere.yaml").values()
+    return tuple((tuple(own["verbs"]), tuple(own["nouns"])) for own in table)
+
+
+def _orders_elsewhere(sentence: str) -> bool:
+    folded = sentence.casefold()
+    return any(
+        any(noun in folded for noun in nouns) and any(verb in folded for verb in verbs) for verbs, nouns in _elsewhere()
+    )
+
+
 def injection_score(text: str) -> tuple[float, str]:
     """How likely the text speaks to the model, from 0 to 1, and the sentence that says so."""
     found = combined_score(text, sentence_scores(sentences(text)))
@@ -79,9 +90,8 @@ def combined_score(text: str, learned: Sequence[float]) -> tuple[float, str]:
     """Phrases and the learned score of each sentence joined: the worst sentence decides."""
     parts = sentences(text)
     best, where = 0.0, ""
-    english = identify(text) == "en"
     for sentence, score in zip(parts, learned, strict=True):
-        combined = _sentence_score(sentence, _in_english(score) if english else score)
+        combined = _sentence_score(sentence, score)
         if combined > best:
             best, where = combined, sentence
     if len(text) - len(strip_hidden(text)) >= _MANY_HIDDEN and best < _HIDDEN_TEXT:
@@ -89,17 +99,10 @@ def combined_score(text: str, learned: Sequence[float]) -> tuple[float, str]:
     return best, where
 
 
-def _in_english(score: float) -> float:
-    """The learned score moved so that the point of English becomes the threshold."""
-    if score < _ENGLISH_POINT:
-        return score / _ENGLISH_POINT * INJECTION_THRESHOLD
-    return 1.0 - (1.0 - score) / (1.0 - _ENGLISH_POINT) * (1.0 - INJECTION_THRESHOLD)
-
-
 def _sentence_score(sentence: str, learned: float) -> float:
     if len(tokens(sentence)) < _FEWEST_WORDS:
         learned = min(learned, _FEW_WORDS_CAP)
-    if _FENCE.search(sentence):
+    if _FENCE.search(sentence) or _orders_elsewhere(sentence):
         return max(learned, _STRONG)
     kinds = set(_kinds_in(sentence, ()))
     if "strong" in kinds and "own" not in kinds:

@@ -13,13 +13,14 @@ from typing import Final
 from floodgate_nlu.attack_templates import ordinary_by_language
 from floodgate_nlu.catalogue import load_catalogue
 from floodgate_nlu.corpora import CATALOGUE, ordinary_messages
-from floodgate_nlu.injection import ARTEFACT, MEANING_ARTEFACT
+from floodgate_nlu.injection import ARTEFACT, MEANING_ARTEFACT, NETWORK_ARTEFACT
 from floodgate_nlu.language import ARTEFACT as LANGUAGES
 from floodgate_nlu.language import SERVED
 from floodgate_nlu.linear import LinearModel, train_linear
 from floodgate_nlu.train_injection import SentenceTable, train_detector
-from floodgate_nlu.train_urgency import train_urgency
+from floodgate_nlu.train_urgency import train_urgency, train_urgency_network
 from floodgate_nlu.urgency_model import ARTEFACT as URGENCY
+from floodgate_nlu.urgency_model import NETWORK_ARTEFACT as URGENCY_NETWORK
 from floodgate_nlu.word_vectors import ARTEFACT as VECTORS
 from floodgate_nlu.word_vectors import train_word_vectors
 
@@ -58,11 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _write(options.out / LANGUAGES, train_language().to_bytes())
     if "injection" in wanted:
         detector = train_detector(corpora, SentenceTable())
-        for name, model in ((ARTEFACT, detector.surface), (MEANING_ARTEFACT, detector.meaning)):
+        models = (detector.surface, detector.meaning, detector.network)
+        for name, model in zip((ARTEFACT, MEANING_ARTEFACT, NETWORK_ARTEFACT), models, strict=True):
             if model is not None:
                 _write(options.out / name, model.to_bytes())
     if "urgency" in wanted:
         _write(options.out / URGENCY, train_urgency(corpora).to_bytes())
+        _write(options.out / URGENCY_NETWORK, train_urgency_network(corpora, SentenceTable()).to_bytes())
     return 0
 
 

@@ -18,6 +18,7 @@ from floodgate_nlu.encoder import load_encoder
 from floodgate_nlu.hashing import FloatArray
 from floodgate_nlu.injection import FEWEST_WORDS, INJECTION_THRESHOLD, Detector, attack_probability
 from floodgate_nlu.linear import LinearModel, train_linear
+from floodgate_nlu.network import Network, train_network
 from floodgate_nlu.text import sentences, tokens
 
 ORIGIN: Final = (
@@ -31,6 +32,7 @@ Embed = Callable[[Sequence[str]], FloatArray]
 _CLASSES: Final = ("ordinary", "attack")
 _ATTACK_WEIGHT: Final = 2.0
 _ATTACK_WEIGHT_BY_MEANING: Final = 4.0
+_NETWORK_EPOCHS: Final = 8
 _ORDINARY_EVERY: Final = 3
 _BENIGN_COPIES: Final = 3
 _HARMLESS_COPIES: Final = 4
@@ -71,12 +73,14 @@ class SentenceTable:
         fresh = sorted({text for text in texts if text not in self._rows}, key=lambda text: (len(text), text))
         for start in range(0, len(fresh), _BATCH):
             batch = fresh[start : start + _BATCH]
-            self._rows.update(zip(batch, self._encoder.encode(batch), strict=True))
+            # Rounded to halves, as the rows are that a trained model gets to see.
+            rows = self._encoder.encode(batch).astype(np.float16).astype(np.float32)
+            self._rows.update(zip(batch, rows, strict=True))
         return np.stack([self._rows[text] for text in texts])
 
 
 def train_detector(corpora: Path, embed: Embed, sources: Sources | None = None) -> Detector:
-    """Train both models on the same sentences."""
+    """Train all models on the same sentences."""
     used = sources or Sources()
     ordinary = [part for text in _ordinary(corpora, used) for part in _parts(text)]
     own = [part for text in attacks(used.without_families) for part in _parts(text)]
@@ -87,7 +91,9 @@ def train_detector(corpora: Path, embed: Embed, sources: Sources | None = None) 
     chosen = [part for parts in public for part in _attacking(first, parts, embed)]
     surface, meaning = (_train([*own, *chosen], ordinary, rows) for rows in (None, embed))
     return Detector(
-        moved(surface, _OPERATING_POINT, INJECTION_THRESHOLD), moved(meaning, _OPERATING_POINT, INJECTION_THRESHOLD)
+        moved(surface, _OPERATING_POINT, INJECTION_THRESHOLD),
+        moved(meaning, _OPERATING_POINT, INJECTION_THRESHOLD),
+        _train_network([*own, *chosen], ordinary, embed),
     )
 
 
@@ -140,3 +146,10 @@ def _train(attacking: Sequence[str], ordinary: Sequence[str], embed: Embed | Non
         example_weights=weights,
         embeddings=embed(texts),
     )
+
+
+def _train_network(attacking: Sequence[str], ordinary: Sequence[str], embed: Embed) -> Network:
+    texts = [*attacking, *ordinary]
+    labels = [1] * len(attacking) + [0] * len(ordinary)
+    weights = [_ATTACK_WEIGHT] * len(attacking) + [1.0] * len(ordinary)
+    return train_network(embed(texts), labels, _CLASSES, origin=ORIGIN, epochs=_NETWORK_EPOCHS, example_weights=weights)

@@ -7,8 +7,11 @@ from typing import Final
 from floodgate_nlu.attack_templates import harmless
 from floodgate_nlu.catalogue import load_catalogue
 from floodgate_nlu.corpora import CATALOGUE, ordinary_messages, read_jsonl
+from floodgate_nlu.language import identify
 from floodgate_nlu.linear import FEATURES, LinearModel, train_rows
+from floodgate_nlu.network import Network, train_network
 from floodgate_nlu.resources import load_yaml
+from floodgate_nlu.train_injection import Embed
 from floodgate_nlu.urgency import catalogue_phrases
 from floodgate_nlu.urgency_model import KINDS, ORDINARY, training_rows
 
@@ -35,6 +38,8 @@ _SOURCES: Final = ("banking77", "clinc150", "multidogo")
 _OWN_COPIES: Final = 3
 _URGENT_WEIGHT: Final = 4.0
 _EVERY_NTH: Final = 3
+_ENGLISH: Final = "en"
+_NETWORK_EPOCHS: Final = 8
 
 
 def train_urgency(corpora: Path, sources: Collection[str] = _SOURCES, without: Collection[str] = ()) -> LinearModel:
@@ -54,6 +59,27 @@ def train_urgency(corpora: Path, sources: Collection[str] = _SOURCES, without: C
     return train_rows(
         rows, labels, KINDS, 2 * FEATURES, origin=ORIGIN, epochs=5, decay=1e-4, rate=0.3, example_weights=weights
     )
+
+
+def train_urgency_network(corpora: Path, embed: Embed) -> Network:
+    """Train on the English sentences alone: the encoder reads no other."""
+    table = load_yaml("urgency_seeds.yaml")
+    own = [(text, kind, _URGENT_WEIGHT) for kind in KINDS for text in table[kind][_ENGLISH]]
+    phrases = catalogue_phrases(CATALOGUE).items()
+    own += [(text, kind, 2.0) for kind, texts in phrases if kind in KINDS for text in texts if _is_english(text)]
+    fraud, public = _public(corpora, _SOURCES)
+    own += [(text, ORDINARY, 2.0) for text in dict.fromkeys(harmless() + _catalogue_examples()) if _is_english(text)]
+    own += [(text, "payment_fraud", 1.0) for text in fraud]
+    own += [(text, ORDINARY, 1.0) for text in public[:: _EVERY_NTH + 1]]
+    texts, kinds, weights = zip(*own, strict=True)
+    labels = [KINDS.index(kind) for kind in kinds]
+    return train_network(
+        embed(texts), labels, KINDS, origin=ORIGIN, epochs=_NETWORK_EPOCHS, example_weights=list(weights)
+    )
+
+
+def _is_english(text: str) -> bool:
+    return identify(text) == _ENGLISH
 
 
 def _own(without: Collection[str]) -> Mapping[str, Sequence[str]]:

@@ -29,7 +29,7 @@ _LIKELY: Final = 0.4
 _URGENT_SCORE: Final = 0.7
 # A rule's words stand in titles and in everyday questions too: where the learned estimate is below this, they do not
 # count as urgent.
-_CREDIBLE: Final = 0.15
+_CREDIBLE: Final = 0.25
 _DOUBTED: Final = 0.5
 
 
