@@ -147,8 +147,9 @@ def _felt(text: str, language: str, *, first: bool) -> float:
     """A turn's polarity; that it works now, or a bare "good", is an answer rather than a feeling."""
     found = polarity(text, language)
     if found <= 0 or is_grateful(text, language):
-        # A customer who opens with thanks for the help to come is polite.
-        return min(found, _POLITE) if first and found > 0 and "?" in text else found
+        # A customer who opens with thanks for the help to come, or with one kind word, is polite.
+        asks = "?" in text or (found <= _MILD and "!" not in text)
+        return min(found, _POLITE) if first and found > 0 and asks else found
     if len(tokens(text)) <= _SHORT_ANSWER and found <= _MILD:
         return 0.0
     return found if found > _MILD or "!" in text else _FAINT * found
