@@ -15,7 +15,8 @@ _LOOK_BACK: Final = 2
 _MILD: Final = 1.01
 _SHORT_ANSWER: Final = 6
 _FAINT: Final = 0.4
-_POLITE: Final = 0.3
+# Alone it leaves a conversation neutral.
+_POLITE: Final = 0.2
 _MOCKERY: Final = 2.0
 _UNSOLVED: Final = 0.4
 _AGENTS: Final = frozenset({"agent", "bot", "system", "assistant", "admin"})
@@ -23,6 +24,10 @@ _SPEAKERS: Final = frozenset({"agent", "bot", "assistant", "admin"})
 _SOLVED: Final = "solved"
 _WAITING: Final = "waiting"
 _WORKS: Final = "works"
+_REQUEST: Final = "request"
+_APOLOGY: Final = "apology"
+# Enough to be negative, and mildly so.
+_UNMET: Final = 0.8
 RESOLVED: Final = "resolved"
 ESCALATED: Final = "escalated"
 PENDING: Final = "pending"
@@ -140,7 +145,18 @@ def mood(turns: Sequence[Turn], resolution: str, language: str) -> float:
     total = 0.5 * sum(felt) + 0.8 * felt[-1]
     if resolution != RESOLVED and total < 0:
         total -= _UNSOLVED
-    return total
+    return total - (_UNMET if _complains_plainly(turns, total, resolution, language) else 0.0)
+
+
+def _complains_plainly(turns: Sequence[Turn], total: float, resolution: str, language: str) -> bool:
+    """Whether a customer without a word of feeling complains: an agent apologises, or what is no wish stays unmet."""
+    if abs(total) > _FAINT:
+        return False
+    if any(_APOLOGY in cues(turn.text, language) for turn in turns if turn.role in _SPEAKERS):
+        return True
+    own = [turn.text for turn in turns if turn.by_customer and turn.text.strip()]
+    asks = any("?" in text for text in own) or _REQUEST in cues(own[0], language)
+    return resolution != RESOLVED and not asks
 
 
 def _felt(text: str, language: str, *, first: bool) -> float:
@@ -148,7 +164,7 @@ def _felt(text: str, language: str, *, first: bool) -> float:
     found = polarity(text, language)
     if found <= 0 or is_grateful(text, language):
         # A customer who opens with thanks for the help to come, or with one kind word, is polite.
-        asks = "?" in text or (found <= _MILD and "!" not in text)
+        asks = "?" in text or (found <= _MILD and "!" not in text) or _REQUEST in cues(text, language)
         return min(found, _POLITE) if first and found > 0 and asks else found
     if len(tokens(text)) <= _SHORT_ANSWER and found <= _MILD:
         return 0.0
