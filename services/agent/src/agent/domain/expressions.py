@@ -31,6 +31,14 @@ class Reference:
     """Only inside has(): it may be absent."""
 
 
+def _contains(text: Any, part: Any) -> celtypes.BoolType:
+    """The library's own fails on a sum of texts, which is a plain one to it."""
+    return celtypes.BoolType(part in text)
+
+
+_FUNCTIONS: Final[dict[str, Any]] = {"contains": _contains}
+
+
 class Expressions:
     """Compiles and evaluates; one instance per set of workflows.
 
@@ -54,7 +62,7 @@ class Expressions:
                 return
             try:
                 tree = self._environment.compile(source)
-                self._programs[source] = self._environment.program(tree)
+                self._programs[source] = self._environment.program(tree, functions=_FUNCTIONS)
             except CELParseError as error:
                 where = f"line {error.line}, column {error.column}" if error.line else "its end"
                 raise ExpressionError(f"not a CEL expression (at {where}): {source}") from error
