@@ -13,6 +13,7 @@ from floodgate.telemetry import counter, get_logger
 from keyflow import EffectResult, Emit, FailedRecord, Outcome, Record, Tools
 from keyflow.errors import PoisonMessageError
 
+from agent import unwinding
 from agent.approving import Approvals, held_of, shop_effect
 from agent.domain import interpreter
 from agent.domain.calls import Backend
@@ -154,6 +155,9 @@ class AgentHandler:
             run = interpreter.with_action(state.run, result.effect.payload["call"], returned)
             return await self._end(key, state, state.case, run, ending=WORKFLOW_CHANGED, tools=tools)
         turn = self._turn(key, state.case, workflow, tools)
+        if state.unwinding is not None:
+            ttl_seconds = self._settings.action_ttl_seconds
+            return unwinding.go_on(turn, state, state.run, result, writer=self._writer, ttl_seconds=ttl_seconds)
         if state.carried_usage is not None:
             turn.usage, turn.model_asked = state.carried_usage, True
         transition = interpreter.advance(turn.context, state.run, returned)
@@ -212,7 +216,7 @@ class AgentHandler:
     def _withdrawn(
         self, key: str, before: AgentState, after: AgentState, cause_event_id: str, tools: Tools
     ) -> tuple[Emit, ...]:
-        """What is told when a proposal need not be decided any more, since a human has the case."""
+        """What is told when a proposal need not be decided any more."""
         if before.held is None or after.held is not None:
             return ()
         reason = "A colleague has the conversation."
@@ -310,6 +314,11 @@ class AgentHandler:
             return await self._end(turn.key, state, turn.case, run, ending=SWITCHED_OFF, tools=tools, opening=opening)
         cited: Sequence[Citation] = ()
         if isinstance(need, HandedOver):
+            seconds, said = self._settings.action_ttl_seconds, self._writer.text(turn)
+            heard = self._writer.heard(turn, run)
+            begun = unwinding.begin(turn, state, heard, need, text=said, ttl_seconds=seconds)
+            if begun is not None:
+                return begun
             cited = await self._knowledge.bearing_on(turn.case, turn.workflow, opening, tools.remaining_seconds())
         return self._write_down(turn, state, driven.transition, cited)
 

@@ -116,7 +116,7 @@ class Writer:
             turn.workflow,
             self._moment(turn),
             step=run.step,
-            text=self._text(turn),
+            text=self.text(turn),
             options=options,
             awaits=waiting.slot if waiting else awaits,
             resolved=resolved,
@@ -150,7 +150,7 @@ class Writer:
             proposal_id=proposal_id,
             mode=mode,
             status=status,
-            text=self._text(turn),
+            text=self.text(turn),
             team=self._team(turn),
             held=held,
         )
@@ -173,11 +173,11 @@ class Writer:
         record = decided(held, key, case, run, status=status, moment=moment, actor=actor, reason=reason)
         return Emit(PROPOSALS, key, record)
 
-    def escalation(self, turn: Turn, need: HandedOver, run: Run, citations: Sequence[Citation]) -> Emit:
-        """A hand-over that the workflow decided."""
+    def escalation(self, turn: Turn, need: HandedOver, run: Run, citations: Sequence[Citation], said: str = "") -> Emit:
+        """A hand-over that the workflow decided; `said` is what it had said before it waited for something."""
         team = self._team(turn)
         moment, wait = self._moment(turn), self._wait(need.team or team, turn.context.now, turn.case.language)
-        text = wait.after(self._text(turn))
+        text = wait.after(said or self.text(turn))
         record = escalation_record(
             turn.key, turn.case, moment, need, team=team, run=run, reply_text=text, citations=citations, wait=wait
         )
@@ -225,7 +225,7 @@ class Writer:
     def heard(self, turn: Turn, run: Run) -> Run:
         """The run with what was said last, personal data as placeholders."""
         said = [("customer", turn.context.said)] if turn.context.said and not turn.noted else []
-        bot = self._text(turn)
+        bot = self.text(turn)
         said += [("bot", bot)] if bot else []
         country, language = turn.case.country, turn.case.language
         lines = [
@@ -257,7 +257,8 @@ class Writer:
             reply_ttl_seconds=self._reply_ttl_seconds,
         )
 
-    def _text(self, turn: Turn) -> str:
+    def text(self, turn: Turn) -> str:
+        """What is said in this turn."""
         return "\n\n".join(self._library.render(said, turn.case.language) for said in turn.says)
 
     def _moment(self, turn: Turn) -> Moment:

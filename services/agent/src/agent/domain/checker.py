@@ -131,6 +131,8 @@ def _undo_faults(subject: _Subject, step: ActStep, undo: Undo) -> Iterator[str]:
         yield f"{step.call} is taken back by {wanted or 'nothing'}, not by {undo.call}"
     elif subject.calls[undo.call].arguments.keys() != undo.with_.keys():
         yield f"{undo.call} takes {', '.join(subject.calls[undo.call].arguments)} under `with`"
+    elif subject.calls[undo.call].moves is not None:
+        yield f"{undo.call} moves money, so a human takes it back: leave out undo"
 
 
 def _check_slots(subject: _Subject) -> _Faults:

@@ -38,6 +38,7 @@ from agent.domain.model import (
 from agent.domain.scope import Context, evaluate, open_choices, utterance
 from agent.domain.slots import Command, is_question, read_command, read_slot, read_yes_no, validate
 from agent.domain.state import ActionRecord, Run
+from agent.domain.undoing import ACTION_STATUS
 from agent.domain.walking import (
     NO_BUTTON,
     NOT_CLEAR,
@@ -252,36 +253,32 @@ def _on_call(context: Context, run: Run, event: CallReturned) -> Transition:
     return go(context, at(run, target, way, told), ())
 
 
-def _undo(context: Context, run: Run, step: ActStep, outcome: CallOutcome) -> str:
+def _undo(context: Context, run: Run, step: ActStep, outcome: CallOutcome) -> ActionRecord | None:
+    """How it is taken back: told to a human, and done where a later action is not."""
     if step.undo is None or outcome not in {CallOutcome.DONE, CallOutcome.UNKNOWN}:
-        return ""
+        return None
+    known = ActionRecord(action=step.call, step=run.step, idempotency_key="", status="", undo=step.undo.call)
     try:
-        values = [f"{name}={evaluate(context, run, source)}" for name, source in step.undo.with_.items()]
+        values = {name: evaluate(context, run, source) for name, source in step.undo.with_.items()}
     except ExpressionError:
-        return step.undo.call
-    return " ".join([step.undo.call, *values])
+        return known
+    told = " ".join([step.undo.call, *(f"{name}={value}" for name, value in values.items())])
+    return known.model_copy(update={"undo": told, "undo_call": step.undo.call, "undo_with": values})
 
 
-def with_action(run: Run, action: str, event: CallReturned, undo: str = "") -> Run:
+def with_action(run: Run, action: str, event: CallReturned, undo: ActionRecord | None = None) -> Run:
     """The run with an action's result among its actions."""
     record = ActionRecord(
         action=action,
         step=run.step,
         idempotency_key=event.idempotency_key,
-        status=_ACTION_STATUS[event.result.outcome],
+        status=ACTION_STATUS[event.result.outcome],
         detail=event.result.code,
-        undo=undo,
+        undo=undo.undo if undo else "",
+        undo_call=undo.undo_call if undo else "",
+        undo_with=undo.undo_with if undo else {},
     )
     return run.model_copy(update={"actions": (*run.actions, record)})
-
-
-_ACTION_STATUS: Final[Mapping[CallOutcome, str]] = {
-    CallOutcome.DONE: "done",
-    CallOutcome.NOT_FOUND: "refused",
-    CallOutcome.REFUSED: "refused",
-    CallOutcome.FAILED: "failed",
-    CallOutcome.UNKNOWN: "unknown",
-}
 
 
 def _after_look_up(step: LookUpStep, outcome: CallOutcome) -> tuple[str, str]:

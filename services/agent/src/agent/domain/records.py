@@ -247,7 +247,8 @@ def note(
         lines.append(f"What we know: {known}")
     for action in run.actions if run else ():
         detail = f" ({action.detail})" if action.detail else ""
-        undo = f"; taken back by: {action.undo}" if action.undo else ""
+        undo = f"; taken back by: {action.undo}" if action.undo and not _tried(run, action) else ""
+        undo += " (takes back what was done before)" if action.takes_back else ""
         lines.append(f"Action: {action.action.replace('_', ' ')}: {_STATUS_WORDS[action.status]}{detail}{undo}")
     if run is not None and not run.actions:
         lines.append("Action: none, nothing was changed")
@@ -263,6 +264,10 @@ def note(
         lines.append(f"Steps: {' · '.join(run.trace[-12:])}")
     lines.append(f"Language: {case.language}")
     return "\n".join(lines)
+
+
+def _tried(run: Run | None, action: ActionRecord) -> bool:
+    return run is not None and any(other.takes_back == action.idempotency_key for other in run.actions)
 
 
 def _one_line(text: str) -> str:

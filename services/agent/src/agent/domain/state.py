@@ -24,7 +24,13 @@ class StateModel(BaseModel):
 
 
 class ActionRecord(StateModel):
-    """An action that was sent, and what became of it."""
+    """An action that was sent, and what became of it.
+
+    Attributes:
+        undo: How it is taken back, for people.
+        undo_call: The same for the engine; empty where it cannot be.
+        takes_back: Key of the action that this one took back.
+    """
 
     action: str
     step: str
@@ -32,6 +38,9 @@ class ActionRecord(StateModel):
     status: str
     detail: str = ""
     undo: str = ""
+    undo_call: str = ""
+    undo_with: dict[str, str | int] = {}
+    takes_back: str = ""
 
 
 class Awaited(StateModel):
@@ -155,6 +164,20 @@ class Shadow(StateModel):
     proposal_id: str
 
 
+class Unwinding(StateModel):
+    """A hand-over that waits until what was done before is taken back.
+
+    Attributes:
+        text: What the user will be told.
+    """
+
+    reason: str
+    suggested_next_step: str
+    team: str | None = None
+    priority: str = "normal"
+    text: str = ""
+
+
 class AgentState(StateModel):
     """Everything about one conversation.
 
@@ -163,6 +186,7 @@ class AgentState(StateModel):
         carried_usage: What the model used before an action; told in the record that follows the action.
         ended: The last workflow that ended, for `explain`.
         held: The action of the running workflow that waits for approval.
+        unwinding: The hand-over of the running workflow, while its actions are taken back.
         shadow: The workflow that is computed beside the human.
     """
 
@@ -174,6 +198,7 @@ class AgentState(StateModel):
     case: Case | None = None
     ended: Run | None = None
     held: Held | None = None
+    unwinding: Unwinding | None = None
     shadow: Shadow | None = None
 
     def seen(self, event_id: str) -> bool:
