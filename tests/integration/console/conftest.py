@@ -74,7 +74,7 @@ def _remove(made: Console) -> None:
             httpx.delete(f"{made.opensearch}/{name}", timeout=10.0)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop must not run under the asynchronous tests of other modules
 def browser() -> Iterator[Browser]:
     path = os.environ.get("FLOODGATE_TEST_CHROMIUM") or next(
         (found for name in CHROMIUM if (found := shutil.which(name))), ""

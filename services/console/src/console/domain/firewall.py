@@ -24,7 +24,7 @@ from console.domain.spans import (
     yes_or_no,
 )
 
-_COLUMNS: Final = 12
+_COLUMNS: Final = 24
 _REDIRECTS: Final = 200
 
 
@@ -35,7 +35,7 @@ def searches(span: Span, now: datetime) -> list[Query]:
     return [
         counted(
             verdicts,
-            matrix=terms("chosen_path", 20, asked=terms("category", 20)),
+            matrix=terms("chosen_path", 20, asked=terms("category", 30)),
             misuse=terms("misuse"),
             decisions=terms("decision"),
             languages=terms(
