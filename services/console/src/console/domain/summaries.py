@@ -56,9 +56,17 @@ def searches(span: Span, now: datetime) -> list[Query]:
         {
             "size": _LEDGER_AT_MOST,
             "track_total_hits": True,
-            "query": within(since, topic="support.interactions"),
+            # By when they came in: a file dropped today may be of last month.
+            "query": {
+                "bool": {
+                    "filter": [
+                        {"term": {"topic": "support.interactions"}},
+                        {"range": {"written_at": {"gte": round(since.timestamp() * 1000)}}},
+                    ]
+                }
+            },
             "_source": ["interaction_id"],
-            "sort": [{"at": "desc"}],
+            "sort": [{"written_at": "desc"}],
         },
     ]
 

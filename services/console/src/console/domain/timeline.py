@@ -138,7 +138,6 @@ def _words(text: str, *, unmask: bool) -> str:
 def facts(record: Mapping[str, Any], *, unmask: bool) -> list[tuple[str, str]]:
     """What was decided and on what, in the words of the record."""
     names = (
-        ("decision", "Decision"),
         ("chosen_path", "Button"),
         ("category", "Category"),
         ("suggested_path", "Belongs to"),
@@ -167,18 +166,22 @@ def facts(record: Mapping[str, Any], *, unmask: bool) -> list[tuple[str, str]]:
         return []
     message = record.get("message")
     if isinstance(message, Mapping) and message.get("chosen_path", "unknown") != "unknown":
-        found.insert(1, ("Button", str(message["chosen_path"])))
+        found.insert(0, ("Button", str(message["chosen_path"])))
     if record.get("urgent"):
         found.append(("Urgent", ", ".join(record.get("urgency_reasons") or ()) or "yes"))
     if unmask and record.get("evidence"):
         found.append(("Evidence", " · ".join(record["evidence"])))
     elif record.get("evidence"):
-        found.append(("Evidence", f"{len(record['evidence'])} phrases, hidden"))
+        found.append(("Evidence", _hidden_phrases(len(record["evidence"]))))
     if record.get("citations"):
         found.append(("Sources", ", ".join(citation["title"] for citation in record["citations"])))
     for action in record.get("actions") or ():
         found.append(("Action", f"{action['action']}: {action['status']}"))
     return found
+
+
+def _hidden_phrases(count: int) -> str:
+    return "1 phrase, hidden" if count == 1 else f"{count} phrases, hidden"
 
 
 def totals(documents: Sequence[Document]) -> dict[str, Any]:

@@ -59,8 +59,11 @@ def money(value: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A share."""
-    return "–" if value is None else f"{value:.1%}" if 0 < value < 0.1 else f"{value:.0%}"
+    """A share; near nothing and near all a whole number would hide what matters."""
+    if value is None:
+        return "–"
+    is_plain = value in (0, 1) or 0.1 <= value <= 0.9
+    return f"{value:.0%}" if is_plain else f"{value:.1%}"
 
 
 def pretty(value: Any) -> str:
