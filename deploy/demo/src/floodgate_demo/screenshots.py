@@ -60,7 +60,7 @@ def take(chromium: str, url: str, folder: Path) -> None:
 
 
 def _pages(url: str) -> dict[str, str]:
-    """Every picture's address; the conversation is one that was redirected and then automated."""
+    """Every picture's address; the conversation is the newest with the most records."""
     said = httpx.get(f"{url}/conversations", timeout=10.0).text
     found = re.findall(r'href="(/conversation\?id=[^"]+)"', said)
     longest = max(found, key=lambda path: httpx.get(url + path, timeout=10.0).text.count('class="hop '), default="/")
@@ -69,9 +69,7 @@ def _pages(url: str) -> dict[str, str]:
         "conversation": longest,
         "firewall": "/firewall?span=1h",
         "agent": "/agent",
-        "summaries": "/summaries",
         "dead-letters": "/dead-letters",
-        "impact": "/impact",
     }
 
 
