@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 from floodgate.events.serde import AvroSerde
+from keyflow.errors import FatalError
 from summarizer.adapters.nlu_language import NluLanguages
 from summarizer.bootstrap import bootstrap
+from summarizer.bootstrap_beside import build_batcher, build_ledger
 from summarizer.cli import app
 from summarizer.domain.features import feature_definitions
 from summarizer.settings import FeatureStoreSettings, SummarizerSettings
@@ -42,6 +45,29 @@ def test_the_command_line_finds_the_service_and_its_commands():
     (service,) = entry_points(group="floodgate.services", name="summarizer")
     (commands,) = entry_points(group="floodgate.commands", name="features")
     assert (service.value, commands.value) == ("summarizer.bootstrap:build", "summarizer.cli:app")
+
+
+def test_the_batcher_and_the_ledger_are_wired_without_connecting_to_anything(monkeypatch):
+    monkeypatch.setenv("FLOODGATE_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
+    monkeypatch.setenv("FLOODGATE_SCHEMA_REGISTRY_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("FLOODGATE_CATALOGUE_DIR", str(Path(__file__).parents[3] / "catalogue"))
+    monkeypatch.delenv("FLOODGATE_SUMMARIZER_BATCH_S3_URI", raising=False)
+    assert build_batcher().tasks == ()
+    monkeypatch.setenv("FLOODGATE_SUMMARIZER_BATCH_S3_URI", "s3://bucket/summaries")
+    assert [task.name for task in build_batcher().tasks] == ["catalogue", "collector", "jobs"]
+    assert [task.name for task in build_ledger().tasks] == ["ledger"]
+
+
+def test_a_policy_for_batch_inference_that_nobody_runs_is_refused(catalogue, model, monkeypatch):
+    monkeypatch.delenv("FLOODGATE_SUMMARIZER_BATCH_S3_URI", raising=False)
+    with pytest.raises(FatalError, match="nothing runs batch inference"):
+        bootstrap(
+            SummarizerSettings(batch_after_hours=24.0),
+            store_settings=FeatureStoreSettings(region="eu-west-1"),
+            catalogue=catalogue,
+            model=model,
+            serde=AvroSerde("http://127.0.0.1:9"),
+        )
 
 
 def test_the_data_dictionary_lists_every_feature():

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from floodgate.bedrock import ModelPrice
 
-# Tokens of a summary's question beside the transcript, and of its answer, as counted over the project's corpus.
-_FIXED_TOKENS: Final = 620
-_ANSWER_TOKENS: Final = 90
+# Tokens of a summary's question beside the transcript, and of its answer, as the local server counts them.
+_FIXED_TOKENS: Final = 770
+_ANSWER_TOKENS: Final = 115
 _CHARACTERS_PER_TOKEN: Final = 4
 _SLOWEST_PER_SECOND: Final = 1.0
 _GROWTH_PER_SECOND: Final = 0.1
