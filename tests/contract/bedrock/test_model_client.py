@@ -12,6 +12,7 @@ from floodgate.bedrock import (
     ModelAccessError,
     ModelRequest,
     Prompt,
+    Usage,
 )
 from floodgate_local.bedrock.faults import FaultSettings
 from keyflow import AdaptiveLimiter, LimitConfig, PoisonMessageError, RetryableError
@@ -270,3 +271,28 @@ async def test_hundreds_of_calls_share_one_client(make_model: ModelFactory, serv
     results = await asyncio.gather(*(model.call(ModelRequest(PROMPT, f"m{n}")) for n in range(200)))
     assert [result.value.note for result in results] == [f"m{n}" for n in range(200)]
     assert server.runtime.stats.snapshot(0)["in_flight_max"] <= 32
+
+
+async def test_an_answer_that_is_there_already_is_taken_without_a_call(server: Any, make_model: ModelFactory) -> None:
+    model = make_model()
+    request = ModelRequest(prompt=PROMPT, user_text="I want my money back")
+    answer = {"path": "refund", "score": 0.9, "note": "asks for a refund"}
+    content = [{"toolUse": {"toolUseId": "t1", "name": "verdict", "input": answer}}]
+    response = {"output": {"message": {"role": "assistant", "content": content}}, "stopReason": "tool_use"}
+    used = Usage("m", "m", 100, 20, 0, 0, 0.00001, 0, 1, "batch")
+    result = await model.take(request, response, used)
+    assert (result.value.path, result.repaired, result.usage) == ("refund", False, used)
+    assert server.model.calls == []
+
+
+async def test_one_that_is_refused_is_repaired_online_and_both_are_paid(server: Any, make_model: ModelFactory) -> None:
+    model = make_model()
+    request = ModelRequest(prompt=PROMPT, user_text="I want my money back")
+    content = [{"toolUse": {"toolUseId": "t1", "name": "verdict", "input": {"path": "nowhere"}}}]
+    response = {"output": {"message": {"role": "assistant", "content": content}}, "stopReason": "tool_use"}
+    result = await model.take(request, response, Usage("m", "m", 100, 20, 0, 0, 0.00001, 0, 1, "batch"))
+    assert (result.value.path, result.repaired) == ("refund", True)
+    assert (result.usage.mode, result.usage.calls) == ("batch", 2)
+    assert result.usage.cost_usd > 0.00001
+    (call,) = server.model.calls
+    assert "path" in call.messages[-1].text
