@@ -9,6 +9,7 @@ from floodgate.events.serde import AvroSerde
 from floodgate.events.times import now_ms
 from floodgate.service import Service, make_processor
 from floodgate.settings import KafkaSettings, RegistrySettings, load
+from floodgate.telemetry import gauge
 from keyflow import Processor
 from keyflow.status import Status
 
@@ -23,6 +24,7 @@ from pulse.running import PipelineTask
 from pulse.settings import NotifySettings, PulseSettings
 
 NAME: Final = "pulse"
+_budget = gauge("floodgate_pulse_budget_usd", "What a day of model calls may cost; 0: no limit is set.")
 _TOLD_SECONDS: Final = 7 * 86_400.0
 INPUTS: Final = tuple(
     f"support.{name}" for name in ("verdicts", "replies", "escalations", "interactions", "summaries", "dead-letters")
@@ -58,6 +60,7 @@ def bootstrap(
         windows = Windows(store, int(settings.grace_seconds * 1000), int(settings.gap_minutes * 60_000))
         return Folding(windows, now_ms)
 
+    _budget.set(settings.budget_usd_per_day)
     pipeline = FaustPipeline(
         kafka, topics, Counting(serde, topics.inputs), make_folding, lambda metric: serde.encode(METRICS, metric)
     )

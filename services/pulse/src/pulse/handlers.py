@@ -11,13 +11,20 @@ from floodgate.events.serde import AvroSerde
 from floodgate.telemetry import counter, get_logger
 from keyflow import PoisonMessageError
 
-from pulse.domain.figures import counted
+from pulse.domain.alerts import FIRST_LETTER, GAP, SURGE
+from pulse.domain.figures import COST, counted, shown
 from pulse.domain.log import Count, Tick, read
 from pulse.domain.metrics import alert_record, figure_record, key_of
+from pulse.domain.surges import LEAST
 from pulse.domain.windows import Figure, Windows
 
 log = get_logger(__name__)
 _unreadable = counter("floodgate_pulse_unreadable", "Records that are not what their topic carries.", ["topic"])
+_cost = counter("floodgate_pulse_cost_usd_total", "US dollars that the events say they cost.")
+_alerts = counter("floodgate_pulse_alerts_total", "Alerts by name.", ["name"])
+for _name in (FIRST_LETTER, GAP, *(SURGE + figure for figure in LEAST)):
+    # From the start, so that Prometheus sees the first one as an increase.
+    _alerts.labels(_name)
 _published = counter("floodgate_pulse_published", "Figures and alerts written.", ["kind"])
 
 
@@ -60,6 +67,7 @@ class Counting:
             return None
         if found is None:
             return None
+        _cost.inc(shown(COST, found.figures.get(COST, 0)))
         return Count(
             topic=topic,
             partition=place.partition,
@@ -102,6 +110,8 @@ class Folding:
         now_ms = self._now_ms()
         found = [(key_of(each.seconds, each.start_ms), figure_record(each, now_ms)) for each in figures]
         told = [(key_of(each.seconds, each.start_ms), alert_record(each, now_ms)) for each in alerts]
+        for each in alerts:
+            _alerts.labels(each.name).inc()
         for kind, number in (("figure", len(found)), ("alert", len(told))):
             if number:
                 _published.labels(kind).inc(number)

@@ -15,6 +15,9 @@ class PulseSettings(BaseSettings):
 
     grace_seconds: float = Field(default=15.0, ge=0, description="A window is written so long after its end.")
     gap_minutes: float = Field(default=30.0, gt=0, description="An interaction without a record for longer is a gap.")
+    budget_usd_per_day: float = Field(
+        default=0.0, ge=0, description="What model calls may cost in a day before an alert says so; 0: no alert."
+    )
     stall_seconds: float = Field(
         default=60.0, ge=5, description="With something to read and nothing taken for so long, the process exits."
     )
