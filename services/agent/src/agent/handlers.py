@@ -187,7 +187,7 @@ class AgentHandler:
             ending = ending or WORKFLOW_CHANGED
             return await self._end(key, state, case, run, ending=ending, tools=tools, opening=opening)
         state = state.model_copy(update={"case": case})
-        turn = self._turn(key, case, workflow, tools, verdict.message.text)
+        turn = self._turn(key, case, workflow, tools, verdict.message)
         turn.opening = opening
         if run is None:
             transition = interpreter.begin(turn.context, verdict.message.text)
@@ -239,7 +239,7 @@ class AgentHandler:
             gone = self._approvals.withdrawn(key, state, cause_event_id=cause, now_ms=now_ms, reason="It was ended.")
             ended = await self._end(key, state, case, run, ending=ending or WORKFLOW_CHANGED, tools=tools)
             return told_first(gone, ended)
-        turn = self._turn(key, case, workflow, tools, verdict.message.text)
+        turn = self._turn(key, case, workflow, tools, verdict.message)
         if self._approvals.command(turn, verdict.message.text) is None:
             return Outcome((self._approvals.still_waits(turn, run),), state)
         gone = self._approvals.withdrawn(key, state, cause_event_id=cause, now_ms=now_ms, reason="The user stopped it.")
@@ -289,7 +289,7 @@ class AgentHandler:
             return self._library.by_reference(run.workflow)
         return self._library.workflows.get(verdict.workflow or "")
 
-    def _turn(self, key: str, case: Case, workflow: Workflow, tools: Tools, said: str = "") -> Turn:
+    def _turn(self, key: str, case: Case, workflow: Workflow, tools: Tools, message: Message | None = None) -> Turn:
         now_ms = tools.now_ms()
         context = Context(
             workflow=workflow,
@@ -299,7 +299,8 @@ class AgentHandler:
             asked_by=case.cause_event_id,
             label=lambda utterance: self._library.render(utterance, case.language),
             calls=self._library.calls,
-            said=said,
+            said=message.text if message is not None else "",
+            said_at=message.occurred_at if message is not None else None,
         )
         return Turn(key, case, workflow, context, now_ms)
 

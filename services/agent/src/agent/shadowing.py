@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from floodgate.catalogue.models import Automation
-from floodgate.events import Decision, ProposalMode, ProposalStatus, Verdict, derive_event_id
+from floodgate.events import Decision, Message, ProposalMode, ProposalStatus, Verdict, derive_event_id
 from floodgate.telemetry import counter
 from keyflow import Outcome, Tools
 
@@ -20,7 +20,7 @@ from agent.domain.state import AgentState, Case, Shadow
 from agent.driving import Driver
 from agent.writing import Turn, Writer
 
-MakeTurn = Callable[[str, Case, Workflow, Tools, str], Turn]
+MakeTurn = Callable[[str, Case, Workflow, Tools, Message], Turn]
 _MOST_CONFIRMATIONS: Final = 5
 _UNVERIFIED: Final = HandedOver("not_verified", "Verify who the user is; then do what they ask.")
 _shadows = counter("floodgate_agent_shadows_total", "Workflows computed in shadow, by how far they came", ("outcome",))
@@ -66,7 +66,7 @@ class Shadows:
     ) -> Outcome[AgentState]:
         language = self._library.language(verdict.language, verdict.message.language)
         case = case_of(verdict, language, self._library.catalogue.version)
-        turn = self._make_turn(key, case, workflow, tools, verdict.message.text)
+        turn = self._make_turn(key, case, workflow, tools, verdict.message)
         transition = interpreter.begin(turn.context, verdict.message.text)
         proposal_id = derive_event_id(verdict.event_id, "shadow")
         if not verdict.message.contact_verified:
@@ -80,7 +80,7 @@ class Shadows:
         if workflow is None or verdict.message.contact_id != shadow.case.contact_id:
             return Outcome(state=state.model_copy(update={"shadow": None}))
         case = shadow.case.model_copy(update={"cause_event_id": str(verdict.event_id)})
-        turn = self._make_turn(key, case, workflow, tools, verdict.message.text)
+        turn = self._make_turn(key, case, workflow, tools, verdict.message)
         transition = interpreter.advance(turn.context, shadow.run, UserTurn(verdict.message.text))
         if isinstance(transition.need, NeedReading):
             # Said to the colleague, not to us: the question stays open.

@@ -51,7 +51,7 @@ def corrected(context: Context, run: Run, text: str) -> tuple[Run, str | None] |
             offered = _offered(context, then, snapshot)
             value = _other(offered, run.slots.get(slot), text, context.language)
             if value is None and not spec.type.reads_anything:
-                value = read_slot(spec, text, context.language, offered)
+                value = read_slot(spec, text, context.language, offered, context.today)
             if value is not None and value != run.slots.get(slot):
                 if snapshot.slot:
                     return then, value

@@ -76,7 +76,8 @@ def begin(context: Context, text: str) -> Transition:
     slots = {
         name: value
         for name, spec in workflow.slots.items()
-        if spec.from_first_message and (value := read_slot(spec, text, context.language)) is not None
+        if spec.from_first_message
+        and (value := read_slot(spec, text, context.language, today=context.today)) is not None
     }
     return go(context, run.model_copy(update={"slots": slots}), ())
 
@@ -129,7 +130,7 @@ def _on_text(context: Context, run: Run, text: str) -> Transition:
         )
     if isinstance(step, AskStep):
         spec, choices = context.workflow.slots[step.slot], open_choices(run)
-        value = read_slot(spec, text, context.language, choices)
+        value = read_slot(spec, text, context.language, choices, context.today)
         if value is not None:
             return _answered(context, run, value)
         return _left_question(context, run, text) or Transition(run, (), NeedReading(step.slot, spec, text, choices))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from agent.domain import localise
@@ -28,6 +28,7 @@ class Context:
         label: Renders a button's label, so that a typed label is recognised as the button.
         calls: The declared calls of the backend.
         said: What the user just wrote; never kept.
+        said_at: When they wrote it; None: now.
     """
 
     workflow: Workflow
@@ -38,6 +39,12 @@ class Context:
     label: Callable[[Utterance], str]
     calls: Mapping[str, CallSpec]
     said: str = ""
+    said_at: datetime | None = None
+
+    @property
+    def today(self) -> date:
+        """The day (UTC) on which the user wrote."""
+        return (self.said_at or self.now).date()
 
 
 def arguments(context: Context, run: Run, call: str, sources: Mapping[str, str]) -> dict[str, str | int]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Final
 
 from agent.domain import words
+from agent.domain.days import read_near_day
 from agent.domain.model import SlotSpec, SlotType
 from agent.domain.readers import read_amount, read_code, read_day, read_name
 from agent.domain.words import fold
@@ -16,6 +18,7 @@ from agent.domain.words import fold
 _ORDER_NUMBER: Final = re.compile(r"(?<![A-Za-z0-9])TK[\s\-–_#:]*(\d{5})(?!\d)", re.IGNORECASE)
 _EMAIL: Final = re.compile(r"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)*\.[A-Za-z]{2,}")
 _INTEGER: Final = re.compile(r"(?<![\w.,])(\d{1,9})(?![\w]|[.,]\d)")
+_YEAR: Final = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
 _MAX_TEXT_LENGTH: Final = 500
 _LAST: Final = -1
 _WRITTEN: Final = {True: "yes", False: "no", None: None}
@@ -76,12 +79,24 @@ def is_question(text: str, language: str) -> bool:
     return len(said) >= 3 and any(said[0] in words.QUESTION[code] for code in _languages(language))
 
 
-def read_slot(spec: SlotSpec, text: str, language: str, choices: Sequence[Choice] = ()) -> str | None:
-    """The slot's value as text, validated; None when it is not there or not clear."""
+def read_slot(
+    spec: SlotSpec, text: str, language: str, choices: Sequence[Choice] = (), today: date | None = None
+) -> str | None:
+    """The slot's value as text, validated; None when it is not there or not clear.
+
+    Args:
+        spec: The slot.
+        text: What was written.
+        language: Of the conversation.
+        choices: What was offered.
+        today: The day on which it was written: what a day without its year, or "tomorrow", is seen from.
+    """
     if choices:
         return _read_choice(text, language, choices)
     if spec.pattern is not None:
         return read_code(spec.pattern, text)
+    if spec.type is SlotType.DATE and today is not None:
+        return read_day(text, language) or (None if _YEAR.search(text) else read_near_day(text, language, today))
     reader = _READERS.get(spec.type)
     return None if reader is None else reader(text, language)
 
