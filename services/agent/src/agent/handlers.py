@@ -73,7 +73,6 @@ _runs = counter("floodgate_agent_runs_total", "Workflows that ended, by how", ("
 _actions = counter("floodgate_agent_actions_total", "Actions by result", ("action", "status"))
 _silent = counter("floodgate_agent_silent_total", "Verdicts left alone because a human has the case")
 
-
 Earlier = Callable[[str], Awaitable["AgentHandler | None"]]
 """The handler of an earlier version of the catalogue, while there is one."""
 
