@@ -13,6 +13,7 @@ from console.domain.spans import (
     buckets,
     counted,
     counts,
+    members_alone,
     newest,
     percentiles,
     percentiles_of,
@@ -44,17 +45,14 @@ def searches(span: Span, now: datetime) -> list[Query]:
             speed=percentiles("elapsed_ms"),
             screened=yes_or_no("screened"),
         ),
-        newest(within(since, topic="support.verdicts", decision="redirect"), _REDIRECTS),
+        members_alone(
+            newest(within(since, topic="support.verdicts", decision="redirect"), _REDIRECTS),
+            "conversation_id",
+            "redirect_count",
+        ),
         counted(within(since, topic="support.feedback"), labels=terms("label"), should_be=terms("should_be", 10)),
         counted(within(since, topic="support.messages", kind="user_message"), clicked=terms("chosen_path", 20)),
     ]
-
-
-def after_redirects(conversation_ids: Sequence[str], since: datetime) -> Query:
-    """The verdicts that followed in conversations that were redirected."""
-    query = within(since, topic="support.verdicts", conversation_id=list(conversation_ids))
-    found = newest(query, 1000)
-    return {**found, "_source": ["conversation_id", "at", "decision", "redirect_count"]}
 
 
 def board(answers: Sequence[Answer]) -> dict[str, Any]:

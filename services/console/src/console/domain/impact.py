@@ -12,6 +12,7 @@ from console.domain.spans import (
     costing,
     counted,
     counts,
+    members_alone,
     newest,
     share,
     sources,
@@ -40,17 +41,14 @@ class Baseline(Protocol):
 def searches(now: datetime) -> list[Query]:
     """What the page asks for."""
     since = now - MONTH
-    named = ["conversation_id", "at"]
+    named = ("conversation_id", "at")
     return [
-        {**newest(within(since, topic="support.replies", resolved=True), _CASES), "_source": named},
-        {
-            **newest(within(since, topic="support.messages", kind=("user_message", "reopened")), _CASES),
-            "_source": [*named, "kind"],
-        },
+        members_alone(newest(within(since, topic="support.replies", resolved=True), _CASES), *named),
+        members_alone(newest(within(since, topic="support.messages", kind="reopened"), _CASES), *named, "kind"),
         counted(costing(since), cost=total_of("cost_usd")),
         counted(within(since, topic="support.verdicts"), misuse={"terms": {"field": "misuse", "size": 10}}),
-        {**newest(within(since, topic="support.escalations", urgent=True), _CASES), "_source": named},
-        {**newest(within(since, topic="support.messages", kind="human_joined"), _CASES), "_source": named},
+        members_alone(newest(within(since, topic="support.escalations", urgent=True), _CASES), *named),
+        members_alone(newest(within(since, topic="support.messages", kind="human_joined"), _CASES), *named),
         counted(
             within(since, topic="support.messages", kind="user_message"),
             conversations={"cardinality": {"field": "conversation_id", "precision_threshold": 10_000}},
@@ -113,15 +111,13 @@ def settle(
 
 def waits_minutes(urgent: Sequence[Mapping[str, Any]], joined: Sequence[Mapping[str, Any]]) -> list[float]:
     """How long urgent cases waited for a person."""
+    taken: dict[str, list[datetime]] = {}
+    for event in joined:
+        taken.setdefault(event["conversation_id"], []).append(datetime.fromisoformat(event["at"]))
     found = []
     for case in urgent:
         began = datetime.fromisoformat(case["at"])
-        taken = [
-            datetime.fromisoformat(event["at"])
-            for event in joined
-            if event["conversation_id"] == case["conversation_id"]
-        ]
-        after = [moment for moment in taken if moment >= began]
+        after = [moment for moment in taken.get(case["conversation_id"], ()) if moment >= began]
         if after:
             found.append((min(after) - began).total_seconds() / 60)
     return found

@@ -15,6 +15,7 @@ from console.domain.spans import (
     costing,
     counted,
     counts,
+    members_alone,
     newest,
     over_time,
     series,
@@ -63,7 +64,11 @@ def searches(span: Span, now: datetime) -> list[Query]:
             cost=total_of("cost_usd"),
             topics=terms("topic", cost=total_of("cost_usd")),
         ),
-        newest(within(now - timedelta(days=7), topic="support.escalations", urgent=True), _URGENT_AT_MOST),
+        members_alone(
+            newest(within(now - timedelta(days=7), topic="support.escalations", urgent=True), _URGENT_AT_MOST),
+            "conversation_id",
+            "at",
+        ),
         counted(within(since, topic="support.dead-letters", state="open"), services=terms("service")),
         newest(
             {
@@ -94,7 +99,7 @@ def taken(conversation_ids: Sequence[str]) -> Query:
     """Since when urgent cases are in a person's hands, or closed."""
     kinds = {"topic": "support.messages", "kind": ("human_joined", "closed"), "conversation_id": list(conversation_ids)}
     query = within(datetime.fromisoformat("1970-01-01T00:00:00+00:00"), **kinds)
-    return {"size": 1000, "query": query, "_source": ["conversation_id", "at"], "sort": [{"at": "desc"}]}
+    return members_alone(newest(query, 1000), "conversation_id", "at")
 
 
 def board(span: Span, answers: Sequence[Answer], budget_usd: float | None) -> dict[str, Any]:

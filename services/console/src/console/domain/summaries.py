@@ -17,6 +17,7 @@ from console.domain.spans import (
     percentiles_of,
     series,
     share,
+    sources,
     terms,
     total,
     total_of,
@@ -65,7 +66,8 @@ def searches(span: Span, now: datetime) -> list[Query]:
                     ]
                 }
             },
-            "_source": ["interaction_id"],
+            "_source": False,
+            "docvalue_fields": ["interaction_id"],
             "sort": [{"written_at": "desc"}],
         },
     ]
@@ -95,7 +97,7 @@ def board(answers: Sequence[Answer]) -> dict[str, Any]:
         "drift": {name: distance(counts(earlier, name), counts(later, name)) for name in _DRIFTING},
         "letters": counts(letters, "states"),
         "interactions": total(interactions),
-        "interaction_ids": [hit["_source"]["interaction_id"] for hit in interactions["hits"]["hits"]],
+        "interaction_ids": [found["interaction_id"] for found in sources(interactions)],
     }
 
 
@@ -111,12 +113,17 @@ def distance(before: Mapping[str, int], after: Mapping[str, int]) -> float | Non
 def covered(interaction_ids: Sequence[str]) -> Query:
     """Which of these interactions have a feature record."""
     filters = [{"term": {"topic": "support.summaries"}}, {"terms": {"interaction_id": list(interaction_ids)}}]
-    return {"size": _LEDGER_AT_MOST, "query": {"bool": {"filter": filters}}, "_source": ["interaction_id"]}
+    return {
+        "size": _LEDGER_AT_MOST,
+        "query": {"bool": {"filter": filters}},
+        "_source": False,
+        "docvalue_fields": ["interaction_id"],
+    }
 
 
 def completeness(interaction_ids: Sequence[str], answer: Answer) -> dict[str, Any]:
     """Which interactions have none yet."""
-    have = {hit["_source"]["interaction_id"] for hit in answer["hits"]["hits"]}
+    have = {found["interaction_id"] for found in sources(answer)}
     wanted = dict.fromkeys(interaction_ids)
     missing = [name for name in wanted if name not in have]
     return {
