@@ -11,7 +11,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 TYPED := $(addsuffix /src,$(ROOMS))
 
-.PHONY: help setup up down status demo test check lint types unit contract integration e2e faults format catalogue schemas eval lock images clean
+.PHONY: help setup up down status demo test check lint types unit contract integration containers e2e faults format catalogue schemas eval lock images clean
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
@@ -51,7 +51,7 @@ screenshots: $(READY) ## Take docs/images from the console with the demo's data;
 
 test: $(READY) ## Run every test: lint, types, unit, contract, integration on the real stack, the demo
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/pytest -q tests/contract tests/integration tests/faults/short tests/e2e
+	@$(BIN)/pytest -q tests/contract tests/integration tests/faults/short tests/e2e tests/containers
 
 check: lint types unit ## Lint, types and unit tests: what every commit passes
 
@@ -73,6 +73,9 @@ contract: $(READY) ## Contract tests: schemas, the Bedrock wire, Intercom's API 
 
 integration: $(READY) ## Integration tests on the real local stack
 	@$(BIN)/pytest -q tests/integration
+
+containers: $(READY) ## The images on a Docker engine, beside the local stack; skipped where no engine answers
+	@$(BIN)/pytest -q tests/containers
 
 e2e: $(READY) ## The demo as a test
 	@$(BIN)/pytest -q tests/e2e

@@ -10,7 +10,8 @@ from uuid import uuid4
 import docker
 import httpx
 import pytest
-from support.processes import answers, eventually, free_port
+from floodgate.events.topics import topics
+from support.processes import answers, begin_at_the_end, eventually, free_port
 from testcontainers.core.container import DockerContainer
 
 _STOP_SECONDS: Final = 30
@@ -60,11 +61,13 @@ class Service:
 
 @pytest.fixture(scope="module")
 def services(images: list[str], stack_env: dict[str, str]) -> Iterator[dict[str, Service]]:
-    env = {
-        **stack_env,
-        "FLOODGATE_KAFKA_GROUP_PREFIX": f"containers-{uuid4().hex[:8]}-",
-        "FLOODGATE_KAFKA_START_OVER": "1",
-    }
+    own_group = f"containers-{uuid4().hex[:8]}-"
+    for processor in ("ingest", "ingest-closed", "ingest-status", "firewall", "agent", "delivery"):
+        # What other tests left on the stack is not worked through.
+        state = f"support.{processor}.state"
+        inputs = [name for name, topic in topics().items() if processor in topic.readers and name != state]
+        begin_at_the_end(stack_env["FLOODGATE_KAFKA_BOOTSTRAP_SERVERS"], own_group + processor, inputs)
+    env = {**stack_env, "FLOODGATE_KAFKA_GROUP_PREFIX": own_group, "FLOODGATE_KAFKA_START_OVER": "1"}
     with ExitStack() as running:
         started = {name: running.enter_context(Service(name, env)) for name in images}
         for service in started.values():
