@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +213,29 @@ def test_the_first_dead_letter_of_a_group_is_told_once(site: Site) -> None:
     told = {metric.event_id: metric.alert for metric in site.metrics() if metric.alert}
     assert len(told) == 1
     assert "first dead letter of firewall 1: poison (ValueError)" in str(told)
+
+
+def test_an_alert_reaches_a_webhook_that_refuses_it_at_first(site: Site) -> None:
+    taken: list[Any] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(503 if len(taken) == 1 else 200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Keeps the tests' output clean."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    site.env["FLOODGATE_NOTIFY_WEBHOOK_URL"] = f"http://127.0.0.1:{server.server_port}/hook"
+    try:
+        site.start()
+        site.write([letter(1)])
+        eventually(lambda: len(taken) >= 2, lambda: f"the alert to be told ({site.log.read_text()[-1500:]})")
+        assert taken[0] == taken[1]
+        assert "first dead letter of firewall 1" in taken[1]["text"]
+    finally:
+        server.shutdown()
+        server.server_close()
