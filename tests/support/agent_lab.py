@@ -26,7 +26,8 @@ from support.crash_topics import DEAD, IN, STATE
 
 KEY: Final = "intercom:1"
 _IDS: Final = UUID("4d2f0a51-6a3e-4d0e-9a41-0a9d6f1f2c11")
-_MOMENTS: Final = {"occurred_at", "expires_at"}
+_MOMENTS: Final = {"occurred_at", "expires_at", "at"}
+"""`at` is that of a turn in the transcript of a hand-over."""
 _SETTINGS: Final = AgentSettings()
 
 
@@ -196,7 +197,13 @@ class AgentLab(Lab):
     def told(self) -> list[Any]:
         """Everything that was committed, without the moments, which are the clock's."""
         found = [*self.committed(REPLIES), *self.committed(ESCALATIONS)]
-        return [(key, {name: part for name, part in value.items() if name not in _MOMENTS}) for key, value in found]
+        return [(key, _timeless(value)) for key, value in found]
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _timeless(part) for name, part in value.items() if name not in _MOMENTS}
+    return [_timeless(part) for part in value] if isinstance(value, list) else value
 
 
 def _encode(state: AgentState) -> bytes:
