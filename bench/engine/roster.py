@@ -93,6 +93,14 @@ ROSTER: Final[tuple[Peer, ...]] = (
         _own("keyflow_hop"),
     ),
     Peer(
+        f"{OURS}-uvloop",
+        "exactly once",
+        "the same in uvloop's event loop",
+        frozenset({*_MODEL, "overhead", "latency"}),
+        _own("keyflow_hop"),
+        {"uvloop": True},
+    ),
+    Peer(
         LIMIT,
         "none",
         "tight loop: read 1,000, decode, encode, write; linger 5 ms, no commit",

@@ -51,7 +51,7 @@ def workloads(scale: float, quick: bool) -> list[Workload]:
         scale: Share of the full number of records, for trying the harness out.
         quick: The small form, in less than a minute.
     """
-    few = max(int(20_000 * scale), 100)
+    few = max(int((12_000 if quick else 20_000) * scale), 100)
     many = max(int((60_000 if quick else 200_000) * scale), 100)
     backlog = max(int(1_000_000 * scale), 100)
     return [

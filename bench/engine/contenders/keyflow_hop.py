@@ -7,6 +7,7 @@ import signal
 from typing import Any
 
 from keyflow import Emit, Engine, EngineConfig, Outcome, Processor, Record, StateSpec, Tools
+from keyflow.loops import run
 
 from bench.engine.codec import decode, encode
 from bench.engine.job import Began, Job
@@ -49,4 +50,5 @@ async def main(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Job.told()))
+    job = Job.told()
+    (run if job.options.get("uvloop") else asyncio.run)(main(job))
