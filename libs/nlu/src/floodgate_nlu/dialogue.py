@@ -150,9 +150,10 @@ def mood(turns: Sequence[Turn], resolution: str, language: str) -> float:
 
 def _complains_plainly(turns: Sequence[Turn], total: float, resolution: str, language: str) -> bool:
     """Whether a customer without a word of feeling complains: an agent apologises, or what is no wish stays unmet."""
-    if abs(total) > _FAINT:
+    answers = [turn.text for turn in turns if turn.role in _SPEAKERS]
+    if abs(total) > _FAINT or not answers:  # what nobody has answered yet says nothing of how it went
         return False
-    if any(_APOLOGY in cues(turn.text, language) for turn in turns if turn.role in _SPEAKERS):
+    if any(_APOLOGY in cues(text, language) for text in answers):
         return True
     own = [turn.text for turn in turns if turn.by_customer and turn.text.strip()]
     asks = any("?" in text for text in own) or _REQUEST in cues(own[0], language)
