@@ -36,7 +36,17 @@ def test_every_command_has_help(name: str, tmp_path: Path) -> None:
 
 def test_every_service_is_listed_and_can_be_built() -> None:
     names = {entry.name for entry in entry_points(group=SERVICES)}
-    assert names == {"ingest", "firewall", "agent", "summarizer", "delivery", "pulse", "console"}
+    assert names == {
+        "ingest",
+        "firewall",
+        "agent",
+        "summarizer",
+        "summarizer-batch",
+        "summarizer-ledger",
+        "delivery",
+        "pulse",
+        "console",
+    }
     assert all(callable(entry.load()) for entry in entry_points(group=SERVICES))
 
 
