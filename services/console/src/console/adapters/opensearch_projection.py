@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import httpx
+from floodgate.opensearch_http import OpenSearchHttp, reason_of
 from floodgate.settings import OpenSearchSettings
-from keyflow.errors import FatalError, OutageError, RetryableError
+from keyflow.errors import FatalError, RetryableError
 
 from console.domain.documents import Document, mapping
 
 _TIMEOUT_SECONDS: Final = 20.0
+_CONNECTIONS: Final = 32
 _OFFSETS_ID: Final = "offsets"
 _MISSING: Final = 404
 
@@ -28,22 +29,23 @@ class OpenSearchProjection:
         settings: Where OpenSearch is.
         alias: Name under which the current index is found.
         transport: Takes the place of the network.
+
+    Attributes:
+        call: One request, for what the methods here do not ask (`OpenSearchHttp.call`).
     """
 
     def __init__(
         self, settings: OpenSearchSettings, alias: str, *, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        auth = None
-        if settings.user is not None and settings.password is not None:
-            auth = httpx.BasicAuth(settings.user, settings.password.get_secret_value())
         self.alias = alias
-        self._http = httpx.AsyncClient(
-            base_url=settings.url.rstrip("/"),
-            auth=auth,
+        self._http = OpenSearchHttp(
+            settings,
+            timeout_seconds=_TIMEOUT_SECONDS,
+            connections=_CONNECTIONS,
+            refused=RetryableError,
             transport=transport,
-            timeout=_TIMEOUT_SECONDS,
-            limits=httpx.Limits(max_connections=32),
         )
+        self.call = self._http.call
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -70,7 +72,7 @@ class OpenSearchProjection:
         """Makes an index; one that another process made meanwhile is as good."""
         answer = await self.call("PUT", f"/{index}", body=mapping(), accept=(400,))
         if answer.status_code == 400 and "resource_already_exists_exception" not in answer.text:
-            raise FatalError(f"OpenSearch refuses the index {index}: {_reason(answer)}")
+            raise FatalError(f"OpenSearch refuses the index {index}: {reason_of(answer)}")
 
     async def next_name(self) -> str:
         """A name for the index of a rebuild."""
@@ -149,52 +151,3 @@ class OpenSearchProjection:
         [answer] = await self.search({"size": 1, "query": {"term": {"event_id": event_id}}})
         hits = answer["hits"]["hits"]
         return hits[0]["_source"] if hits else None
-
-    async def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Mapping[str, Any] | None = None,
-        content: str | None = None,
-        accept: Sequence[int] = (),
-    ) -> httpx.Response:
-        """One request; OpenSearch's errors as the project's.
-
-        Raises:
-            OutageError: It cannot be reached.
-            RetryableError: It did not do it.
-            FatalError: It refuses the credentials.
-        """
-        headers = {"Content-Type": "application/x-ndjson"} if content is not None else None
-        with _transport_errors():
-            answer = await self._http.request(method, path, json=body, content=content, headers=headers)
-        if answer.is_success or answer.status_code in accept:
-            return answer
-        raise _error_of(answer)
-
-
-@contextmanager
-def _transport_errors() -> Iterator[None]:
-    try:
-        yield
-    except httpx.ConnectError as error:
-        raise OutageError("OpenSearch cannot be reached: check FLOODGATE_OPENSEARCH_URL") from error
-    except httpx.HTTPError as error:
-        raise RetryableError(f"OpenSearch: {type(error).__name__}") from error
-
-
-def _error_of(answer: httpx.Response) -> Exception:
-    said = f"OpenSearch answered {answer.status_code} {_reason(answer)}"
-    if answer.status_code in (401, 403):
-        return FatalError(f"{said}: check FLOODGATE_OPENSEARCH_USER and FLOODGATE_OPENSEARCH_PASSWORD")
-    return RetryableError(said)
-
-
-def _reason(answer: httpx.Response) -> str:
-    """The type of the error only: its text may quote the document."""
-    try:
-        error = answer.json()["error"]
-        return str(error["type"]) if isinstance(error, dict) else "error"
-    except (ValueError, KeyError, TypeError):
-        return "no reason given"
