@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from floodgate.catalogue.diff_renames import renamed, with_new_names
 from floodgate.catalogue.diff_workflows import workflow_changes
 from floodgate.catalogue.models import (
     Article,
@@ -22,7 +23,6 @@ from floodgate.catalogue.models import (
 )
 from floodgate.catalogue.queries import by_id
 
-_RENAMED_SHARE: Final = 0.5
 _LEVELS: Final = (Automation.OFF, Automation.SHADOW, Automation.PROPOSE, Automation.ON)
 _OF_TEXTS: Final = 3
 _READ_BY: Final = frozenset({"kind", "location", "allow", "deny"})
@@ -47,10 +47,10 @@ class Change:
 
 def compare(before: Catalogue, after: Catalogue) -> list[Change]:
     """Every change from one version to another; none when they say the same."""
-    renamed = _renamed(before, after)
+    names = renamed(before, after)
     # Whatever names a renamed category follows it: told is the new name once, and not at every place.
-    known = _with_new_names(before, renamed)
-    found = [Change("category", new, f"renamed, was {old}") for old, new in renamed.items()]
+    known = with_new_names(before, names)
+    found = [Change("category", new, f"renamed, was {old}") for old, new in names.items()]
     return found + [change for part in _PARTS for change in part(known, after)]
 
 
@@ -160,51 +160,6 @@ def _categories(before: Catalogue, after: Catalogue) -> Iterator[Change]:
             yield from _category_changes(old[key], category)
         else:
             yield Change("category", key, f"added: {_described(category, after)}", _automation_care(None, category))
-
-
-def _renamed(before: Catalogue, after: Catalogue) -> dict[str, str]:
-    """The new id of categories that are gone and live on under another name with most of their examples."""
-    old, new = by_id(before.categories), by_id(after.categories)
-    found: dict[str, str] = {}
-    for key in (key for key in old if key not in new):
-        texts = _example_texts(old[key])
-        for candidate in (key for key in new if key not in old and key not in found.values()):
-            shared = len(texts & _example_texts(new[candidate]))
-            if texts and shared / len(texts) >= _RENAMED_SHARE:
-                found[key] = candidate
-                break
-    return found
-
-
-def _with_new_names(catalogue: Catalogue, renamed: Mapping[str, str]) -> Catalogue:
-    if not renamed:
-        return catalogue
-
-    def name(category: str | None) -> str | None:
-        return renamed.get(category, category) if category is not None else None
-
-    return catalogue.model_copy(
-        update={
-            "categories": tuple(
-                category.model_copy(
-                    update={
-                        "id": name(category.id),
-                        "confusable_with": tuple(name(other) for other in category.confusable_with),
-                    }
-                )
-                for category in catalogue.categories
-            ),
-            "paths": tuple(path.model_copy(update={"category": name(path.category)}) for path in catalogue.paths),
-            "articles": tuple(
-                article.model_copy(update={"category": name(article.category)}) for article in catalogue.articles
-            ),
-            "category_thresholds": {name(key): layer for key, layer in catalogue.category_thresholds.items()},
-        }
-    )
-
-
-def _example_texts(category: Category) -> set[str]:
-    return {text for texts in category.examples.values() for text in texts}
 
 
 def _described(category: Category, catalogue: Catalogue) -> str:
