@@ -101,6 +101,7 @@ def test_a_name_chooses_its_variants_too_and_quick_runs_ours_and_the_limit_alone
     assert chosen_peers([], quick=False) == list(ROSTER)
     assert [peer.name for peer in chosen_peers(["keyflow", "quix-eos"], quick=False)] == [
         "keyflow",
+        "keyflow-uvloop",
         "quix-eos",
         "quix-eos-100ms",
         "quix-eos-default",
