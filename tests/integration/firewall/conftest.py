@@ -70,7 +70,9 @@ class Desk:
         asyncio.run(send())
 
     def say_bytes(self, conversation: str, data: bytes) -> None:
-        producer = Producer({"bootstrap.servers": self.servers, "partitioner": "murmur2_random"})
+        producer = Producer(
+            {"bootstrap.servers": self.servers, "partitioner": "murmur2_random", "enable.idempotence": True}
+        )
         producer.produce("support.messages", key=conversation, value=data)
         assert producer.flush(20) == 0
 

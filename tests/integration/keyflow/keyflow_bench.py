@@ -37,7 +37,10 @@ class Bench:
             future.result()
 
     def fill(self, records: list[tuple[str, bytes]], name: str = "in") -> None:
-        producer = Producer({"bootstrap.servers": self.servers, "partitioner": "murmur2_random"})
+        # Without idempotence a batch that a new topic's leader refuses is sent again behind the next one.
+        producer = Producer(
+            {"bootstrap.servers": self.servers, "partitioner": "murmur2_random", "enable.idempotence": True}
+        )
         for key, value in records:
             producer.produce(self.topic(name), key=key, value=value)
         assert producer.flush(20) == 0
