@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """As `asyncio.run` does, in uvloop's loop where that is installed: it costs an engine a quarter less."""
+    """As `asyncio.run` does, in uvloop's loop where that is installed: it takes less processor time."""
     factory = asyncio.new_event_loop if uvloop is None else uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(main)
