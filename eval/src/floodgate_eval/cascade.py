@@ -18,12 +18,12 @@ from firewall.short_way import ShortWay
 from floodgate.bedrock import ModelClient
 from floodgate.committed import CommittedRecords
 from floodgate.events import Message, Verdict
+from floodgate.intervals import wilson
 from floodgate.json_lines import json_objects
 from keyflow import FatalError
 from pydantic import ValidationError
 
 from floodgate_eval.catalogues import Measured
-from floodgate_eval.metrics import wilson
 from floodgate_eval.recording import ReplayingModel
 from floodgate_eval.rows import OUT_OF_SCOPE, IntentRow
 from floodgate_eval.screening import Question, Screening

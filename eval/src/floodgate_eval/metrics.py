@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from floodgate.intervals import wilson
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Interval = tuple[float, float]
 
-_Z_95: Final = 1.959963984540054
 _RESAMPLES: Final = 400
 _SEED: Final = 20261122
 _BINS: Final = 10
@@ -27,17 +27,6 @@ class Figure:
 
     value: float
     interval: Interval
-
-
-def wilson(hits: int, n: int) -> Interval:
-    """Wilson's 95 % interval of a proportion; (0, 1) where nothing was seen."""
-    if n == 0:
-        return (0.0, 1.0)
-    share = hits / n
-    spread = _Z_95**2 / n
-    centre = (share + spread / 2) / (1 + spread)
-    half = _Z_95 * np.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
-    return (max(0.0, float(centre - half)), min(1.0, float(centre + half)))
 
 
 def proportion(hits: Sequence[bool] | Bools) -> Figure | None:

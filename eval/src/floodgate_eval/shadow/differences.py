@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from floodgate_eval.metrics import wilson
+from floodgate.intervals import wilson
+
 from floodgate_eval.shadow.replay import Pair
 from floodgate_eval.shadow.taken import Taken
 

@@ -19,6 +19,7 @@ from floodgate.service import EventProducer
 from floodgate.settings import KafkaSettings, RegistrySettings, load
 from floodgate.tailing import KafkaTail, Tail
 from floodgate.telemetry import gauge, get_logger, one_line
+from floodgate.waiting import until_stopped
 
 log = get_logger(__name__)
 
@@ -104,7 +105,7 @@ class ModeSwitch:
                 await self._read()
             except RetryableError as error:
                 log.warning("modes.unreadable", reason=one_line(error))
-                await _rest(stop, self._rest_seconds)
+                await until_stopped(stop, self._rest_seconds)
         if self._open_tail is None:
             await stop.wait()
         if self._tail is not None:
@@ -121,14 +122,6 @@ class ModeSwitch:
             if isinstance(change, ModeChange):
                 log.info("mode.taken", target=change.target, mode=change.mode.value, actor=change.actor)
         _LIMITS.set(sum(change.mode is not SwitchMode.ON for change in self.modes.changes.values()))
-
-
-async def _rest(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
 
 
 class EventSink(Protocol):

@@ -14,6 +14,7 @@ from floodgate.mode_switch import EventSink, set_mode
 from floodgate.modes import EVERYTHING, LEVELS, Modes
 from floodgate.tailing import Tail
 from floodgate.telemetry import get_logger, one_line
+from floodgate.waiting import until_stopped
 from keyflow.errors import KeyflowError
 
 from agent.domain.evidence import EvidenceBook
@@ -29,6 +30,7 @@ TOPICS: Final = (
     "support.feedback",
     "support.messages",
 )
+_REST_SECONDS: Final = 5.0
 _READ_SECONDS: Final = 1.0
 
 
@@ -107,13 +109,5 @@ class BarWatch:
                     await fall_back(self._catalogue(), self._modes(), self._book, sink, from_ms(looked_ms))
             except KeyflowError as error:
                 log.warning("bars.unreachable", reason=one_line(error))
-                await _rest(stop)
+                await until_stopped(stop, _REST_SECONDS)
         await asyncio.to_thread(tail.close)
-
-
-async def _rest(stop: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(5.0):
-            await stop.wait()
-    except TimeoutError:
-        return

@@ -20,6 +20,7 @@ from floodgate.events.times import from_ms
 from floodgate.mode_switch import EventSink
 from floodgate.tailing import Tail
 from floodgate.telemetry import gauge, get_logger, one_line
+from floodgate.waiting import until_stopped
 from keyflow.errors import KeyflowError
 
 log = get_logger(__name__)
@@ -96,7 +97,7 @@ class ApprovalExpiry:
                     await self._expire(sink)
             except KeyflowError as error:
                 log.warning("approvals.unreachable", reason=one_line(error))
-                await _rest(stop)
+                await until_stopped(stop, _REST_SECONDS)
             _pending.set(len(self._pending.proposals))
         await asyncio.to_thread(tail.close)
 
@@ -106,11 +107,3 @@ class ApprovalExpiry:
             await sink.send(APPROVALS, proposal.conversation_id, expiry_of(proposal, at))
             del self._pending.proposals[str(proposal.proposal_id)]
             log.info("approval.expired", proposal_id=str(proposal.proposal_id))
-
-
-async def _rest(stop: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(_REST_SECONDS):
-            await stop.wait()
-    except TimeoutError:
-        return

@@ -9,6 +9,7 @@ from typing import Final
 from floodgate.events import AvroModel, Escalation, Message, MessageKind
 from floodgate.tailing import Tail
 from floodgate.telemetry import gauge, get_logger, one_line
+from floodgate.waiting import until_stopped
 from keyflow.errors import KeyflowError
 
 log = get_logger(__name__)
@@ -59,5 +60,5 @@ class Queues:
                 self.take(await asyncio.to_thread(tail.read, _READ_SECONDS))
             except KeyflowError as error:
                 log.warning("queues.unreachable", reason=one_line(error))
-                await asyncio.sleep(_READ_SECONDS)
+                await until_stopped(stop, _READ_SECONDS)
         await asyncio.to_thread(tail.close)

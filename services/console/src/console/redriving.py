@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from floodgate.deadletters import Redriven
 from floodgate.events import DeadLetter
 from floodgate.telemetry import get_logger
+from floodgate.waiting import until_stopped
 from keyflow.errors import KeyflowError
 
 log = get_logger(__name__)
@@ -121,7 +122,4 @@ class RedriveJobs:
         if self._pause is not None:
             self._pause(seconds)
             return
-        try:
-            await asyncio.wait_for(stop.wait(), seconds)
-        except TimeoutError:
-            return
+        await until_stopped(stop, seconds)

@@ -17,6 +17,7 @@ from floodgate.bedrock.native import native_body
 from floodgate.events import BatchAnswer, Interaction, Versions
 from floodgate.events.times import from_ms
 from floodgate.telemetry import counter, gauge, get_logger
+from floodgate.waiting import until_stopped
 from keyflow.errors import FatalError, KeyflowError, PoisonMessageError
 
 from summarizer.asking import Asker
@@ -268,7 +269,7 @@ class JobWatch:
         """See `BackgroundTask`."""
         while not stop.is_set():
             await going_on(self.look, "look", stop, self._poll_seconds)
-            await waited(stop, self._poll_seconds)
+            await until_stopped(stop, self._poll_seconds)
 
     async def look(self) -> None:
         """One look at everything that is open here: each is one instance's, by its first partition."""
@@ -331,13 +332,4 @@ async def going_on(step: Callable[[], Any], what: str, stop: asyncio.Event, paus
         raise
     except KeyflowError as error:
         log.warning("batch.retry", step=what, error=type(error).__name__, reason=str(error))
-        await waited(stop, pause_seconds)
-
-
-async def waited(stop: asyncio.Event, seconds: float) -> None:
-    """Waits, unless it is to stop."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
+        await until_stopped(stop, pause_seconds)

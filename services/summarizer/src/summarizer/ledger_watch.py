@@ -12,6 +12,7 @@ import boto3
 from confluent_kafka import Message
 from floodgate.s3 import s3_errors
 from floodgate.telemetry import gauge, get_logger
+from floodgate.waiting import until_stopped
 from keyflow.errors import FatalError, KeyflowError
 
 from summarizer.domain.ledger import Entry, Grace, Ledger, without_outcome
@@ -99,10 +100,7 @@ class LedgerWatch:
                 if self._read_until is None and isinstance(error, FatalError):
                     raise  # wrong from the start
                 log.error("ledger.blind", error=type(error).__name__, reason=str(error))
-            try:
-                await asyncio.wait_for(stop.wait(), self._look_seconds)
-            except TimeoutError:
-                continue
+            await until_stopped(stop, self._look_seconds)
 
     def look(self) -> Look:
         """Brings the books up to date and tells what is missing.

@@ -12,6 +12,7 @@ from floodgate.catalogue.models import Catalogue
 from floodgate.catalogue.opening import REJECTED
 from floodgate.catalogue.published import PublishedCatalogue
 from floodgate.telemetry import counter, gauge, get_logger, one_line
+from floodgate.waiting import until_stopped
 
 log = get_logger(__name__)
 
@@ -63,7 +64,7 @@ class CatalogueWatcher(Generic[T]):
         self._build = build
         self._take = take
         self._poll_seconds = poll_seconds
-        self._sleep = sleep or _until
+        self._sleep = sleep or until_stopped
         self._rejected: str | None = None
         self._skipped = 0
         self._reachable = True
@@ -150,11 +151,3 @@ async def _unless_stopped(stop: asyncio.Event, looking: Coroutine[Any, Any, None
         look.cancel()
         return
     await look
-
-
-async def _until(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,11 +24,11 @@ from floodgate.events import (
     ProposalMode,
     Reply,
 )
+from floodgate.intervals import wilson
 
 REOPENED_WITHIN: Final = timedelta(days=7)
 ENOUGH: Final = 10
 """Below this many cases nothing is broken: one bad case of one says little."""
-_Z: Final = 1.96
 _MORE_THAN_THANKS: Final = 25
 """Characters."""
 
@@ -44,13 +43,7 @@ class Share:
     @property
     def interval(self) -> tuple[float, float]:
         """Lower and upper end; everything is possible where nothing was counted."""
-        if self.n == 0:
-            return 0.0, 1.0
-        share, square = self.hits / self.n, _Z * _Z
-        middle = share + square / (2 * self.n)
-        spread = _Z * math.sqrt(share * (1 - share) / self.n + square / (4 * self.n * self.n))
-        scale = 1 + square / self.n
-        return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+        return wilson(self.hits, self.n)
 
     def __str__(self) -> str:
         if self.n == 0:

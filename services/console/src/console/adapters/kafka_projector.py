@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from floodgate.events.serde import AvroSerde
 from floodgate.settings import KafkaSettings
 from floodgate.telemetry import counter, gauge, get_logger
+from floodgate.waiting import until_stopped
 from keyflow.errors import FatalError, KeyflowError, OutageError, PoisonMessageError, RetryableError
 
 from console.adapters.opensearch_projection import Offsets, OpenSearchProjection
@@ -74,7 +75,7 @@ class KafkaProjector:
                 except (RetryableError, OutageError, KafkaException) as error:
                     self._tell(error)
                     self._index = ""  # read again from what the index has
-                    await _wait(stop, 2.0)
+                    await until_stopped(stop, 2.0)
         finally:
             if self._consumer is not None:
                 await asyncio.to_thread(self._consumer.close)
@@ -250,10 +251,3 @@ def _consumer(settings: KafkaSettings) -> Consumer:
         "fetch.wait.max.ms": 200,
     }
     return Consumer(config)
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

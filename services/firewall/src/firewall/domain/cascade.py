@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from math import sqrt
 from typing import Final, Protocol
 from uuid import UUID
 
 from floodgate.bedrock import Prompt
 from floodgate.catalogue import Cascade, CatalogueIndex
 from floodgate.events import Decision, Misuse
+from floodgate.intervals import wilson
 
 from firewall.domain.assessment import Assessment, AssessMessage
 from firewall.domain.ruling import Ruling
@@ -111,7 +111,8 @@ class CascadeWatch:
         errors.append(not agrees)
         if language in self._off or len(errors) < _FEWEST_TO_JUDGE:
             return False
-        broken = _at_least(sum(errors), len(errors)) > self._rules.max_error
+        # Its lower end: one unlucky answer does not switch off what works.
+        broken = wilson(sum(errors), len(errors), _Z_90)[0] > self._rules.max_error
         if broken:
             self._off.add(language)
         return broken
@@ -120,9 +121,3 @@ class CascadeWatch:
         """The error among the last audited answers; None before the first."""
         errors = self._errors.get(language)
         return sum(errors) / len(errors) if errors else None
-
-
-def _at_least(errors: int, n: int) -> float:
-    """Wilson's lower bound (90 %): one unlucky answer does not switch off what works."""
-    share, spread = errors / n, _Z_90**2 / n
-    return (share + spread / 2 - _Z_90 * sqrt(share * (1 - share) / n + spread / (4 * n))) / (1 + spread)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, Final
 from floodgate import __version__
 from floodgate.events import Message
 from floodgate.telemetry import get_logger
+from floodgate.waiting import until_stopped
 from keyflow.errors import OutageError, PoisonMessageError, RetryableError
 
 from ingest.domain.dead_letters import edge_dead_letter
@@ -100,8 +100,7 @@ class Reconciler:
             except (RetryableError, OutageError) as error:
                 log.warning("reconciler.pass_failed", error=str(error))
                 RECONCILE_PASSES.labels("failed").inc()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._interval_seconds)
+            await until_stopped(stop, self._interval_seconds)
 
     async def reconcile(self, since: datetime) -> Reconciled:
         """One pass over everything that happened since then, the grace period excepted.

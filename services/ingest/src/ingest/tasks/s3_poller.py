@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from floodgate import __version__
 from floodgate.telemetry import get_logger
+from floodgate.waiting import until_stopped
 from keyflow.errors import KeyflowError, OutageError, RetryableError
 
 from ingest.domain.dead_letters import edge_dead_letter
@@ -86,7 +87,7 @@ class S3Poller:
                 backoff_seconds = _FIRST_BACKOFF_SECONDS
             except (RetryableError, OutageError) as error:
                 log.warning("s3.queue_not_reached", error=str(error), wait_seconds=backoff_seconds)
-                await _sleep(stop, backoff_seconds)
+                await until_stopped(stop, backoff_seconds)
                 backoff_seconds = min(2 * backoff_seconds, _MAX_BACKOFF_SECONDS)
                 continue
             await asyncio.gather(*(self.handle(message) for message in received or ()))
@@ -173,8 +174,3 @@ async def _unless_stopped(
     finally:
         poll.cancel()
         stopped.cancel()
-
-
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
