@@ -88,7 +88,7 @@ ROSTER: Final[tuple[Peer, ...]] = (
     Peer(
         OURS,
         "exactly once",
-        "defaults; in flight as the workload says",
+        "defaults; in flight as the workload says; keyflow.loops.collecting_seldom",
         frozenset({*_MODEL, "overhead", "latency", "backlog"}),
         _own("keyflow_hop"),
     ),

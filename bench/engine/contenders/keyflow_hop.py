@@ -7,7 +7,7 @@ import signal
 from typing import Any
 
 from keyflow import Emit, Engine, EngineConfig, Outcome, Processor, Record, StateSpec, Tools
-from keyflow.loops import run
+from keyflow.loops import collecting_seldom, run
 
 from bench.engine.codec import decode, encode
 from bench.engine.job import Began, Job
@@ -51,4 +51,5 @@ async def main(job: Job) -> None:
 
 if __name__ == "__main__":
     job = Job.told()
-    (run if job.options.get("uvloop") else asyncio.run)(main(job))
+    with collecting_seldom():
+        (run if job.options.get("uvloop") else asyncio.run)(main(job))

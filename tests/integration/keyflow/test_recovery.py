@@ -73,7 +73,7 @@ async def test_an_idle_engine_leaves_no_lag_behind_transaction_markers(bench: Be
             end - max(place.offset, 0) for end, place in zip(ends, reader.committed(places, timeout=10), strict=True)
         )
 
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 60
     while await asyncio.to_thread(lag) > 0:
         assert time.monotonic() < deadline, "lag remains"
         await asyncio.sleep(0.1)
@@ -178,7 +178,7 @@ async def test_keys_that_nobody_writes_any_more_are_forgotten_with_tombstones(be
         consumer.close()
         return len(found)
 
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 60
     while (count := await asyncio.to_thread(tombstones)) < 30:
         assert time.monotonic() < deadline, count
     engine.stop()

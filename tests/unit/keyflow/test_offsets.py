@@ -93,3 +93,8 @@ def test_foreign_metadata_is_no_map_and_a_broken_map_is_an_error() -> None:
         decode(5, "k1:***")
     with pytest.raises(ValueError, match="cut off"):
         decode(5, "k1:AQ==")
+
+
+def test_a_map_of_another_version_is_an_error_that_names_the_remedy() -> None:
+    with pytest.raises(ValueError, match=r"another version .*'k2:'.* go back to the version that wrote it"):
+        decode(5, "k2:AQE=")

@@ -3,7 +3,7 @@
 from keyflow.breaker import BreakerConfig, BreakerState, CircuitBreaker
 from keyflow.config import EngineConfig
 from keyflow.engine import ORIGIN_TOPIC_HEADER, Engine
-from keyflow.errors import FatalError, KeyflowError, OutageError, PoisonMessageError, RetryableError
+from keyflow.errors import AccessDeniedError, FatalError, KeyflowError, OutageError, PoisonMessageError, RetryableError
 from keyflow.leaving import resting
 from keyflow.limiter import AdaptiveLimit, AdaptiveLimiter, LimitConfig, Slot
 from keyflow.types import (
@@ -27,6 +27,7 @@ from keyflow.types import (
 __all__ = [
     "KEEP",
     "ORIGIN_TOPIC_HEADER",
+    "AccessDeniedError",
     "AdaptiveLimit",
     "AdaptiveLimiter",
     "BreakerConfig",

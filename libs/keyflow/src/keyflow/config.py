@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 DEAD_LETTER_ROOM_BYTES: Final = 64_000
 """A dead letter may be so much larger than a record: it carries a whole one, and what is known of its failure."""
@@ -53,18 +53,21 @@ class EngineConfig:
     session_timeout_ms: int = 10_000
     group_protocol: Literal["classic", "consumer"] = "classic"
     leave_on_stop: bool = True
-    client: Mapping[str, str | int | bool] = field(default_factory=dict)
+    client: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def transactional_id(self) -> str:
         """Names this instance's slot to the transaction coordinator."""
         return f"{self.group_id}-{self.instance}"
 
-    def consumer(self) -> dict[str, str | int | bool]:
+    def connection(self) -> dict[str, Any]:
+        """What the settings of every client begin with."""
+        return {**self.client, "bootstrap.servers": self.bootstrap_servers}
+
+    def consumer(self) -> dict[str, Any]:
         """Librdkafka's settings of the input consumer."""
         return {
-            **self.client,
-            "bootstrap.servers": self.bootstrap_servers,
+            **self.connection(),
             "group.id": self.group_id,
             "client.id": self.transactional_id,
             **self._membership(),
@@ -82,7 +85,7 @@ class EngineConfig:
             "fetch.queue.backoff.ms": 10,
         }
 
-    def _membership(self) -> dict[str, str | int | bool]:
+    def _membership(self) -> dict[str, Any]:
         """How the group is joined.
 
         The range assignors give one member the same partition number of every input topic, on which state and order
@@ -98,25 +101,23 @@ class EngineConfig:
             "heartbeat.interval.ms": self.session_timeout_ms // 4,
         }
 
-    def restorer(self) -> dict[str, str | int | bool]:
+    def restorer(self) -> dict[str, Any]:
         """Settings of the consumer that reads changelogs; it commits nothing."""
         return {
-            **self.client,
-            "bootstrap.servers": self.bootstrap_servers,
+            **self.connection(),
             "group.id": f"{self.group_id}.restore",
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
         }
 
-    def producer(self) -> dict[str, str | int | bool]:
+    def producer(self) -> dict[str, Any]:
         """Settings of the transactional producer.
 
         murmur2 is what Java and Faust use; a retry back-off of 2 ms takes a transaction from 104 to 8 ms.
         """
         return {
-            **self.client,
-            "bootstrap.servers": self.bootstrap_servers,
+            **self.connection(),
             "client.id": self.transactional_id,
             "transactional.id": self.transactional_id,
             "transaction.timeout.ms": self.transaction_timeout_ms,

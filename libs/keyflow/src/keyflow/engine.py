@@ -20,6 +20,7 @@ from keyflow.config import EngineConfig
 from keyflow.errors import FatalError, RetryableError
 from keyflow.kafka_io import ORIGIN_TOPIC_HEADER, KafkaIO, Polled
 from keyflow.lag import measured
+from keyflow.loops import threads_switching_often
 from keyflow.outbox import Outbox
 from keyflow.pace import Pace
 from keyflow.retry import Backoff
@@ -91,9 +92,10 @@ class Engine(Generic[S]):
         self._workers.run_in(self._loop)
         try:
             await self._connect()
-            while not self._stopping.is_set():
-                await self._turn()
-            await self._drain()
+            with threads_switching_often():
+                while not self._stopping.is_set():
+                    await self._turn()
+                await self._drain()
         except RetryableError as error:
             self._outbox.discard()
             raise FatalError(f"{error}: start again") from error

@@ -40,3 +40,7 @@ class OutageError(KeyflowError):
 
 class FatalError(KeyflowError):
     """The process cannot do its work: it stops with this one line and commits nothing."""
+
+
+class AccessDeniedError(FatalError):
+    """Kafka does not let us in, or not do this. Waiting does not help, and no record is to blame."""

@@ -7,18 +7,21 @@ question, even when it is a moment late. Kafka thread only.
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from typing import Final, Protocol
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from keyflow.asking import Asking
 from keyflow.config import EngineConfig
 from keyflow.work import Item, Source
 
 log = logging.getLogger(__name__)
 
 _QUERY_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = 0.2
 _END: Final = -1
 """As a timestamp: the offset after the last record that can be read; of an open transaction nothing counts."""
 _BEGINNING: Final = -2
@@ -29,11 +32,12 @@ Offsets = Callable[[Collection[Source]], Mapping[Source, int]]
 
 class Bounds:
     """Asks Kafka where sources begin and end, over a connection of its own: the consumer's is busy with fetches that
-    wait for records.
+    wait for records. After a refusal nothing is known for a moment.
     """
 
     def __init__(self, config: EngineConfig) -> None:
-        self._consumer = Consumer(config.restorer())
+        self._asking = Asking(config.restorer())
+        self._not_before = 0.0
 
     def ends(self, sources: Collection[Source]) -> Mapping[Source, int]:
         """Where what can be read ends now."""
@@ -44,17 +48,27 @@ class Bounds:
         return self._ask(sources, _BEGINNING)
 
     def _ask(self, sources: Collection[Source], what: int) -> Mapping[Source, int]:
+        if time.monotonic() < self._not_before:
+            return {}
         places = [TopicPartition(topic, partition, what) for topic, partition in sources]
         try:
-            found = self._consumer.offsets_for_times(places, timeout=_QUERY_SECONDS)
+            found = self._asking.offsets(places, _QUERY_SECONDS)
         except KafkaException as error:
-            log.warning("keyflow.follow_retry code=%s", error.args[0].name())
+            self._refused(error.args[0])
             return {}
+        errors = [place.error for place in found if place.error is not None]
+        if errors:
+            self._refused(errors[0])
         return {(place.topic, place.partition): place.offset for place in found if place.error is None}
+
+    def _refused(self, error: KafkaError) -> None:
+        # Whoever waits looks again with every poll, a hundred times a second.
+        self._not_before = time.monotonic() + _RETRY_SECONDS
+        log.warning("keyflow.follow_retry code=%s", error.name())
 
     def close(self) -> None:
         """Closes the connection."""
-        self._consumer.close()
+        self._asking.close()
 
 
 class BoundsOf(Protocol):

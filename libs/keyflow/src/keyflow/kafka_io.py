@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from keyflow.config import EngineConfig
 from keyflow.errors import FatalError
 from keyflow.follow import Bounds, Follower
-from keyflow.kafka_errors import MISCONFIGURED, slot_taken, translated
+from keyflow.kafka_errors import MISCONFIGURED, SignIn, denied, slot_taken, translated
 from keyflow.outbox import Outbox
 from keyflow.rebalance import Rebalancer, Workers
 from keyflow.transaction import Transactions
@@ -37,6 +37,8 @@ _LEAVE_SECONDS: Final = 2.0
 _FOLLOW_POLL_SECONDS: Final = 0.005
 _HELD_RECORDS: Final = 500
 _REJOIN_SECONDS: Final = 20.0
+_TURNED_AWAY_SECONDS: Final = 30.0
+"""So long a running engine is turned away before it ends: a broker that starts again may not know its users yet."""
 
 
 @dataclass(slots=True)
@@ -78,6 +80,7 @@ class KafkaIO(Generic[S]):
         )
         self._assignments = self._rebalancer.assignments
         self._consumer: Consumer | None = None
+        self._sign_in = SignIn()
         self._rejoined_at = -_REJOIN_SECONDS
         self._bounds: Bounds | None = None
         self._follower: Follower | None = None
@@ -94,9 +97,10 @@ class KafkaIO(Generic[S]):
 
         Raises:
             FatalError: A topic is missing, or the partition counts of the inputs differ.
+            AccessDeniedError: Kafka does not let us in, or not have what we need.
             RetryableError: The broker cannot be reached.
         """
-        with translated("connecting to Kafka"):
+        with translated("connecting to Kafka", transactional_id=self._config.transactional_id):
             self._transactions = Transactions(self._config)
             self._check_topics()
             self._transactions.fence()
@@ -106,7 +110,7 @@ class KafkaIO(Generic[S]):
             self._join()
 
     def _join(self) -> None:
-        self._consumer = Consumer(self._config.consumer())
+        self._consumer = Consumer({**self._config.consumer(), "error_cb": self._sign_in})
         callbacks = self._rebalancer
         self._consumer.subscribe(
             self._topics,
@@ -119,17 +123,29 @@ class KafkaIO(Generic[S]):
         wanted = [*self._topics, *([self._state.changelog] if self._state else [])]
         counts = self._partition_counts(wanted)
         missing = [topic for topic in wanted if topic not in counts]
+        for topic in missing:
+            self._check_allowed(topic)
         if missing:
             raise FatalError(f"topic {', '.join(missing)} does not exist: create the topics first")
         if len(set(counts.values())) > 1:
             shown = ", ".join(f"{topic}={count}" for topic, count in sorted(counts.items()))
             raise FatalError(f"inputs and changelog need the same number of partitions, but have {shown}")
 
+    def _check_allowed(self, topic: str) -> None:
+        # Among all topics one that we may not see is not there; asked for by name, the broker says why.
+        found = self._transactions.sign_in.topics(
+            self._transactions.producer, topic, seconds=_METADATA_TIMEOUT_SECONDS
+        ).get(topic)
+        refused = found and found.error and denied(found.error, "connecting to Kafka", topic=topic)
+        if refused:
+            raise refused
+
     def _partition_counts(self, wanted: list[str]) -> dict[str, int]:
         # A topic that was created a moment ago may take a moment to be known to every broker.
         deadline = time.monotonic() + _TOPIC_PATIENCE_SECONDS
         while True:
-            found = self._transactions.producer.list_topics(timeout=_METADATA_TIMEOUT_SECONDS).topics
+            producer = self._transactions.producer
+            found = self._transactions.sign_in.topics(producer, seconds=_METADATA_TIMEOUT_SECONDS)
             counts = {
                 topic: len(found[topic].partitions) for topic in wanted if topic in found and not found[topic].error
             }
@@ -159,6 +175,7 @@ class KafkaIO(Generic[S]):
             messages = []
             if first or timeout_seconds <= 0:
                 messages = self._consumer.consume(max(max_records - 1, 1), max(until - time.monotonic(), 0.0))
+        self._sign_in.check(_TURNED_AWAY_SECONDS)
         if self._rebalancer.failure is not None:
             raise self._rebalancer.failure
         self._rebalancer.tell_incomplete()
@@ -205,7 +222,8 @@ class KafkaIO(Generic[S]):
                 self._lost_place(error.str())
                 break  # the others are of the client that is gone
             elif error.code() in MISCONFIGURED:
-                raise FatalError(f"Kafka refuses to be read: {error.str()}")
+                refused = denied(error, "reading", topic=message.topic() or "", group=self._config.group_id)
+                raise refused or FatalError(f"Kafka refuses to be read: {error.str()}")
             else:
                 log.warning("keyflow.read_retry code=%s", error.name())
         return items

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections import deque
 from collections.abc import Container, Iterable
 from typing import Final
@@ -20,6 +21,7 @@ FULL_METADATA_CHARS: Final = MAX_METADATA_CHARS // 2
 """From here on the partition pauses, so that what it has in flight still finds room."""
 
 _PREFIX: Final = "k1:"
+_OF_ANOTHER_VERSION: Final = re.compile(r"k\d+:")
 
 Run = tuple[int, int]
 """First and last of a row of finished offsets."""
@@ -120,9 +122,15 @@ def decode(low: int, metadata: str) -> list[Run]:
     """Reads the rows of finished offsets above `low`; foreign or empty metadata gives none.
 
     Raises:
-        ValueError: It has our prefix and is broken.
+        ValueError: It has our prefix and is broken, or another version of this engine wrote it. Passing over that one
+            would handle its finished records a second time.
     """
     if not metadata.startswith(_PREFIX):
+        if _OF_ANOTHER_VERSION.match(metadata):
+            raise ValueError(
+                f"the offset map in the commit metadata is of another version (of {metadata[:3]!r}; known is "
+                f"{_PREFIX!r}): go back to the version that wrote it"
+            )
         return []
     try:
         packed = base64.b64decode(metadata.removeprefix(_PREFIX), validate=True)

@@ -10,6 +10,7 @@ from typing import Final, Generic, TypeVar
 
 from keyflow.config import DEAD_LETTER_ROOM_BYTES
 from keyflow.errors import FatalError, PoisonMessageError, RetryableError
+from keyflow.forgetting import asks_to_forget
 from keyflow.parking import PARKED, Parked, Turn, joined, number_in, released, reopened, turn, with_number
 from keyflow.table import Entry, Table, encode_entry
 from keyflow.types import KEEP, Emit, FailedRecord, Outcome, Processor, Record
@@ -73,7 +74,12 @@ class Outcomes(Generic[S]):
         )
 
     def held(self, item: Item, table: Table[S]) -> Finished | None:
-        """What becomes of a record whose turn it is not, its key being parked; None when it is to be handled."""
+        """What becomes of a record whose turn it is not, its key being parked; None when it is to be handled.
+
+        A request to forget the key is done here too: it is in the order of the key's records, and no handler's matter.
+        """
+        if item.key and item.source_topic == self._processor.redrive_topic and asks_to_forget(item.headers):
+            return self._forgotten(item, table)
         number = self._number(item)
         if not item.key or (number is None and item.raw_value is None):
             return None  # poison of its own, and nothing of it could ever come back
@@ -94,6 +100,12 @@ class Outcomes(Generic[S]):
         expected = "" if parked is None else f"; number {parked.next} is released next"
         reason = PoisonMessageError(f"its key is parked{expected}")
         return self.dead_letter(item, None, reason, table, Attempts(error_class=PARKED))
+
+    def _forgotten(self, item: Item, table: Table[S]) -> Finished:
+        """The key's tombstone, committed with the request's offset. An effect under way had its result before this."""
+        table.put(item.key, Entry(None, None, self._clock_ms()))
+        write = Write(table.changelog, item.key.encode(), None, (), item.assignment.partition)
+        return Finished(item, item.offset, [write], kind="forgotten")
 
     def dead_letter(
         self, item: Item, record: Record | None, error: PoisonMessageError, table: Table[S] | None, attempts: Attempts

@@ -8,6 +8,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from keyflow.errors import FatalError
+from keyflow.kafka_errors import SignIn, denied
 
 _READ_AT_ONCE: Final = 500
 _TIMEOUT_SECONDS: Final = 30.0
@@ -35,20 +36,23 @@ def committed_records(
         FatalError: Kafka cannot be reached, or the topic does not exist.
     """
     settings = {"enable.auto.commit": False, "isolation.level": "read_committed", "auto.offset.reset": "earliest"}
-    consumer = Consumer({**client, **settings})
+    sign_in = SignIn()
+    consumer = Consumer({**client, **settings, "error_cb": sign_in})
     try:
-        ends = _ends(consumer, topic, remedy, partitions)
+        ends = _ends(consumer, sign_in, topic, remedy, partitions)
         consumer.assign(_starts(consumer, topic, ends, since_ms))
         while ends:
             for message in consumer.consume(_READ_AT_ONCE, 0.2):
                 if message.error() is not None:
                     raise KafkaException(message.error())
                 yield message
+            sign_in.check(_TIMEOUT_SECONDS)
             for place in consumer.position([TopicPartition(topic, partition) for partition in ends]):
                 if place.offset >= ends[place.partition]:
                     del ends[place.partition]
     except KafkaException as error:
-        raise FatalError(f"{topic} cannot be read: {error.args[0].str()}") from error
+        refused = denied(error.args[0], "reading", topic=topic, group=str(client.get("group.id", "")))
+        raise refused or FatalError(f"{topic} cannot be read: {error.args[0].str()}") from error
     finally:
         consumer.close()
 
@@ -65,17 +69,28 @@ def _starts(consumer: Consumer, topic: str, ends: dict[int, int], since_ms: int 
     return starts
 
 
-def _ends(consumer: Consumer, topic: str, remedy: str, only: Collection[int] | None) -> dict[int, int]:
+def _ends(consumer: Consumer, sign_in: SignIn, topic: str, remedy: str, only: Collection[int] | None) -> dict[int, int]:
     """The end of every partition that holds something."""
-    found = consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic]
-    if found.error is not None:
-        raise FatalError(f"there is no topic {topic}: {remedy}")
+    found = partitions_of(consumer, sign_in, topic, remedy)
     ends: dict[int, int] = {}
-    for partition in found.partitions if only is None else set(only) & set(found.partitions):
+    for partition in found if only is None else set(only) & set(found):
         low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_SECONDS)
         if high > low:
             ends[partition] = high
     return ends
+
+
+def partitions_of(consumer: Consumer, sign_in: SignIn, topic: str, remedy: str) -> list[int]:
+    """The partitions of a topic, asked by a consumer whose `error_cb` is the sign-in.
+
+    Raises:
+        FatalError: There is no such topic, or Kafka does not let us in or see it.
+        KafkaException: The broker does not answer.
+    """
+    found = sign_in.topics(consumer, topic, seconds=_TIMEOUT_SECONDS)[topic]
+    if found.error is not None:
+        raise denied(found.error, "reading", topic=topic) or FatalError(f"there is no topic {topic}: {remedy}")
+    return list(found.partitions)
 
 
 _MASK: Final = 0xFFFFFFFF

@@ -155,7 +155,11 @@ class Rebalancer(Generic[S]):
             table = None if self._state is None else Table(self._state)
             assignment = found.setdefault(place.partition, Assignment(place.partition, {}, table))
             start = max(place.offset, 0)
-            assignment.trackers[place.topic] = OffsetTracker(start, decode(start, place.metadata or ""))
+            try:
+                finished = decode(start, place.metadata or "")
+            except ValueError as error:
+                raise FatalError(f"{place.topic}/{place.partition}: {error}") from error
+            assignment.trackers[place.topic] = OffsetTracker(start, finished)
         return list(found.values())
 
     def _restore(self, fresh: list[Assignment[S]], places: list[TopicPartition]) -> None:

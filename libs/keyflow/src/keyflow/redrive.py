@@ -14,6 +14,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaException, Producer
 
 from keyflow.errors import FatalError
+from keyflow.forgetting import FORGET_HEADER
 from keyflow.kafka_errors import FENCED
 from keyflow.kafka_io import ORIGIN_TOPIC_HEADER
 from keyflow.types import Headers
@@ -21,6 +22,8 @@ from keyflow.work import Write
 
 _BATCH: Final = 200
 _TIMEOUT_SECONDS: Final = 30.0
+_OURS: Final = frozenset((ORIGIN_TOPIC_HEADER, FORGET_HEADER))
+"""Headers that mean something on the way back: a record that came with one shall not be taken at its word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Returning:
     def writes(self, ledger: str) -> Iterator[Write]:
         """The records of its transaction."""
         if self.topic is not None:
-            kept = tuple(header for header in self.headers if header[0] != ORIGIN_TOPIC_HEADER)
+            kept = tuple(header for header in self.headers if header[0] not in _OURS)
             headers = (*kept, (ORIGIN_TOPIC_HEADER, self.origin_topic.encode()))
             yield Write(self.topic, self.key, self.value, headers)
         yield Write(ledger, self.letter_id.encode(), self.entry)

@@ -9,14 +9,17 @@ from typing import Any, Final, Generic, TypeVar
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
+from keyflow.asking import Asking
 from keyflow.config import EngineConfig
 from keyflow.errors import FatalError
+from keyflow.kafka_errors import denied
 from keyflow.table import Table
 
 log = logging.getLogger(__name__)
 S = TypeVar("S")
 
 _BATCH: Final = 2000
+_QUERY_SECONDS: Final = 10.0
 _RETRY_SECONDS: Final = 0.2
 _TELL_EVERY_SECONDS: Final = 5.0
 
@@ -50,27 +53,23 @@ class ChangelogReader(Generic[S]):
         Raises:
             KafkaException: The broker does not answer.
         """
-        asking = Consumer({**self._config.restorer(), "isolation.level": "read_uncommitted"})
+        asking = Asking({**self._config.restorer(), "isolation.level": "read_uncommitted"})
         try:
             return {partition: self._watermarks(asking, partition) for partition in partitions}
         finally:
             asking.close()
 
-    def _watermarks(self, asking: Consumer, partition: int) -> tuple[int, int]:
+    def _watermarks(self, asking: Asking, partition: int) -> tuple[int, int]:
         # Leaders move: just after a topic was created, and while a broker starts again.
         deadline = time.monotonic() + self._config.restore_deadline_seconds
         while True:
             try:
-                found: tuple[int, int] = asking.get_watermark_offsets(
-                    TopicPartition(self._changelog, partition), timeout=10.0
-                )
+                return asking.watermarks(TopicPartition(self._changelog, partition), _QUERY_SECONDS)
             except KafkaException as error:
                 if time.monotonic() > deadline:
                     raise
                 log.warning("keyflow.restore_retry code=%s", error.args[0].name())
                 time.sleep(_RETRY_SECONDS)
-            else:
-                return found
 
     def restore(self, tables: Mapping[int, Table[S]], ends: Mapping[int, tuple[int, int]]) -> int:
         """Applies all records up to the given ends; how many there were.
@@ -103,7 +102,11 @@ class ChangelogReader(Generic[S]):
         return count
 
     def _apply(self, message: Message, tables: Mapping[int, Table[S]]) -> int:
-        if message.error() is not None:
+        error = message.error()
+        if error is not None:
+            refused = denied(error, "restoring", topic=self._changelog, group=f"{self._config.group_id}.restore")
+            if refused is not None:
+                raise refused
             return 0
         partition: Any = message.partition()
         key: Any = message.key()

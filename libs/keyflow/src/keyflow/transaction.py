@@ -10,8 +10,9 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from keyflow.config import EngineConfig
-from keyflow.errors import FatalError, RetryableError
-from keyflow.kafka_errors import FENCED, slot_taken, translated
+from keyflow.errors import AccessDeniedError, FatalError, RetryableError
+from keyflow.kafka_errors import FENCED, SignIn, denied, slot_taken, translated
+from keyflow.permissions import unwritable
 from keyflow.work import CommitBatch, Write
 
 log = logging.getLogger(__name__)
@@ -25,9 +26,13 @@ class Transactions:
 
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
-        self.producer = Producer(config.producer())
+        self.sign_in = SignIn()
+        self.producer = self._made()
         self._fresh = True
         self._began = 0.0
+
+    def _made(self) -> Producer:
+        return Producer({**self._config.producer(), "error_cb": self.sign_in})
 
     def fence(self) -> None:
         """Fences whoever had this slot before; its open transaction is aborted.
@@ -60,6 +65,7 @@ class Transactions:
             self._repeated(self.producer.send_offsets_to_transaction, offsets, consumer.consumer_group_metadata())
             self._repeated(self.producer.commit_transaction)
         except KafkaException as error:
+            self._check_allowed(error.args[0], batch)
             self._abort(error.args[0])
 
     def _produce(self, writes: Sequence[Write]) -> None:
@@ -105,6 +111,21 @@ class Transactions:
             else:
                 return
 
+    def _check_allowed(self, error: KafkaError, batch: CommitBatch) -> None:
+        """What Kafka does not allow fails as often as it is tried, and no record is to blame: the process ends.
+
+        Raises:
+            AccessDeniedError: Kafka does not allow it.
+        """
+        written = {write.topic for write in batch.writes}
+        refused = denied(error, "committing", topic=", ".join(sorted(written)), group=self._config.group_id)
+        # "Some record failed" is all that is said of a topic that we may not even see.
+        unclear = error.code() in (KafkaError._INCONSISTENT, KafkaError.TOPIC_AUTHORIZATION_FAILED)
+        if unclear and (topics := unwritable(self._config.connection(), written)):
+            raise AccessDeniedError(f"Kafka does not allow this principal to write {', '.join(topics)}: add an ACL")
+        if refused is not None:
+            raise refused
+
     def _abort(self, error: KafkaError) -> None:
         if error.code() in FENCED:
             raise self._fenced()
@@ -138,5 +159,5 @@ class Transactions:
         return RetryableError(f"the broker ended a transaction that took {seconds:.0f} s")
 
     def _renew(self) -> None:
-        self.producer = Producer(self._config.producer())
+        self.producer = self._made()
         self._fresh = True
