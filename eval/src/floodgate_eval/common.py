@@ -35,5 +35,5 @@ def calm_logs(*, local: bool) -> None:
     """
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(_ERROR if local else _WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # as it is when something is said
     )

@@ -17,6 +17,9 @@ from floodgate_nlu.text import tokens
         ("fr", "où est ma commande ?", "where is my order"),
         ("de", "Ticketpreis", "ticket price"),
         ("es", "el download no funciona", "download not work"),
+        ("it", "insulina", "insulin"),
+        ("fr", "merci", "thanks"),
+        ("sv", "tack", "thanks"),
     ],
 )
 def test_a_text_is_read_word_by_word(language: str, text: str, said: str) -> None:

@@ -1,6 +1,6 @@
 """How a conversation went: its state at the end and what the customer makes of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -28,6 +28,7 @@ _REQUEST: Final = "request"
 _APOLOGY: Final = "apology"
 # Enough to be negative, and mildly so.
 _UNMET: Final = 0.8
+_EVEN: Final = 0.5
 RESOLVED: Final = "resolved"
 ESCALATED: Final = "escalated"
 PENDING: Final = "pending"
@@ -172,18 +173,26 @@ def _felt(text: str, language: str, *, first: bool) -> float:
     return found if found > _MILD or "!" in text else _FAINT * found
 
 
-def satisfaction(turns: Sequence[Turn], resolution: str, language: str) -> float:
-    """A satisfaction indicator from 0 to 1: what the customer feels, and the outcome."""
-    total = mood(turns, resolution, language)
-    sentiment = conversation_sentiment(turns, resolution, language)
-    return round(min(max(_SATISFACTION[sentiment][resolution] + 0.1 * _squashed(total), 0.0), 1.0), 4)
+def answered(turns: Sequence[Turn]) -> bool:
+    """Whether anybody but the customer has said something."""
+    return any(turn.role in _SPEAKERS and turn.text.strip() for turn in turns)
 
 
-def pressure(turns: Sequence[Turn], resolution: str, language: str) -> float:
-    """How soon a matter without a rule of its own had to be dealt with, 0 to 1; an open complaint soonest."""
+def satisfaction(turns: Sequence[Turn], resolution: str, language: str, shares: Mapping[str, float]) -> float:
+    """A satisfaction indicator from 0 to 1: what the customer feels (the share of each sentiment), and the outcome."""
     total = mood(turns, resolution, language)
-    asks_only = total >= 0 and resolution == RESOLVED
-    return round(0.15 + 0.2 * max(-_squashed(total), 0.0) + (0.0 if asks_only else 0.1), 4)
+    expected = sum(share * _SATISFACTION[sentiment][resolution] for sentiment, share in shares.items())
+    return round(min(max(expected + 0.1 * _squashed(total), 0.0), 1.0), 4)
+
+
+def pressure(resolution: str, complains: float) -> float:
+    """How soon a matter without a rule of its own had to be dealt with, 0 to 1; an open complaint soonest.
+
+    Args:
+        resolution: The state at the end.
+        complains: How likely the customer complains.
+    """
+    return round(0.15 + 0.2 * complains + (0.0 if resolution == RESOLVED and complains < _EVEN else 0.1), 4)
 
 
 def _squashed(balance: float) -> float:

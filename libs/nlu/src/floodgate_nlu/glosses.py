@@ -21,6 +21,21 @@ _COMPOUNDING: Final = frozenset({"nl", "de", "sv"})
 _LINKING_LETTERS: Final = 3
 _LEAST_PART: Final = 4
 _WORDS_KEPT: Final = 16_384
+# Tables of English sentences whose words other languages often share.
+_ENGLISH_TABLES: Final = ("support_topics.txt", "moods.txt")
+_LEAST_COGNATE: Final = 5
+# How shared words end in other languages and in English; the longest ending that fits is tried first.
+_ENDINGS: Final = {
+    **dict.fromkeys(("zione", "zioni", "cion", "ciones", "cao", "coes", "cja", "cji", "cje", "ce", "ci"), ("tion",)),
+    **dict.fromkeys(("tat", "taten", "dad", "dade", "tet", "teten", "teit", "te", "ta"), ("ty", "t", "te")),
+    **dict.fromkeys(("isch", "ische", "ischen", "isk", "iska", "ico", "ica", "ique", "iczny", "icky"), ("ic", "ical")),
+    **dict.fromkeys(("ia", "ie", "ii"), ("y", "ia", "ie")),
+    **dict.fromkeys(("ista", "iste"), ("ist",)),
+    **dict.fromkeys(("mento", "mentos", "menti"), ("ment",)),
+    **dict.fromkeys(
+        ("a", "o", "e", "i", "y", "u", "en", "er", "es", "os", "as", "s", "et", "em", "ar", "n"), ("", "e")
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +87,28 @@ def _of_word(word: str, language: str) -> tuple[str, ...]:
     lexicon = lexicons()[language]
     found = lexicon.find(word)
     if found is None:
-        return (word,) if word in _english_words() else ()
+        shared = word if word in _english_words() else _cognate(word)
+        return (shared,) if shared else ()
     english, covered = found
     return (english, *_rest(word[covered:], lexicon)) if language in _COMPOUNDING else (english,)
+
+
+@cache
+def _shared_words() -> frozenset[str]:
+    """English words that are long enough to be known again in another language."""
+    words = [word for table in _ENGLISH_TABLES for word in tokens(read_text(table))]
+    return frozenset(word for word in (*words, *_english_words()) if len(word) >= _LEAST_COGNATE)
+
+
+def _cognate(word: str) -> str:
+    """The English word that a word of another language is written nearly like ("insulina"); empty without one."""
+    if word in _shared_words():
+        return word
+    for size in range(min(len(word) - _LEAST_STEM, max(map(len, _ENDINGS))), 0, -1):
+        for ending in _ENDINGS.get(word[-size:], ()):
+            if (candidate := word[:-size] + ending) in _shared_words():
+                return candidate
+    return ""
 
 
 def _rest(letters: str, lexicon: Lexicon) -> Iterator[str]:
@@ -103,3 +137,15 @@ def gloss(text: str, language: str) -> str:
     for word in tokens(text):
         said += [english for english in _of_word(word, language) if english not in said[-1:]]
     return " ".join(said) or text
+
+
+def plainly(text: str) -> str:
+    """An English text in the words that glosses are made of, so that what is learned from it holds for glosses."""
+    return " ".join(filter(None, (_plain_word(word) for word in tokens(text)))) or text
+
+
+@lru_cache(maxsize=_WORDS_KEPT)
+def _plain_word(word: str) -> str:
+    """The word of a gloss that an English word is a form of; empty where there is none."""
+    forms = (word, word.rstrip("s"), word.removesuffix("ed"), word.removesuffix("d"), word.removesuffix("ing"))
+    return next((form for form in forms if form in _english_words()), "")

@@ -4,6 +4,7 @@ Word 1–2-grams and character 2–5-grams inside word borders are hashed with C
 text) has to be kept.
 """
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -46,8 +47,8 @@ def bucket(text: str) -> int:
 
 
 @lru_cache(maxsize=65536)
-def word_grams(word: str) -> tuple[int, ...]:
-    """Buckets of the character n-grams of one word, its borders marked by spaces."""
+def word_grams(word: str) -> Sequence[int]:
+    """Buckets of the character n-grams of one word, its borders marked by spaces; 4 bytes each while remembered."""
     padded = f" {word} "
     grams: list[int] = []
     for size in range(_MIN_GRAM, _MAX_GRAM + 1):
@@ -55,7 +56,7 @@ def word_grams(word: str) -> tuple[int, ...]:
             grams.append(bucket(f"c{padded}"))
             break
         grams.extend(bucket(f"c{padded[i : i + size]}") for i in range(len(padded) - size + 1))
-    return tuple(grams)
+    return array("I", grams)
 
 
 @lru_cache(maxsize=65536)

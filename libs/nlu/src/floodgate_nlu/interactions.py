@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from floodgate_nlu import schema
 from floodgate_nlu.catalogue import UNDETERMINED, Catalogue, Category
-from floodgate_nlu.dialogue import Turn, conversation_sentiment, cues, pressure, resolution_of, satisfaction
+from floodgate_nlu.dialogue import Turn, cues, pressure, resolution_of, satisfaction
+from floodgate_nlu.feelings import likeliest, sentiment_shares
 from floodgate_nlu.generic import fill_property
 from floodgate_nlu.intents import IntentModel, Prediction
 from floodgate_nlu.labels import LabelSet, pick_label, read_labels
@@ -26,6 +27,7 @@ from floodgate_nlu.summaries import (
 )
 from floodgate_nlu.taxonomy import ModelCache, Taxonomy, read_taxonomy, words_of
 from floodgate_nlu.text import clip, squeeze, tokens
+from floodgate_nlu.topics import named_scores
 from floodgate_nlu.types import ModelCall, ToolSpec
 from floodgate_nlu.urgency import UrgencyRules
 
@@ -54,6 +56,7 @@ class _Findings:
     categories: Mapping[str, float]
     resolution: str
     urgency: float
+    feelings: Mapping[str, float]
 
 
 class InteractionSummarizer:
@@ -87,6 +90,7 @@ class InteractionSummarizer:
         language = identify_conversation(customer, others, part(prompt, "language"))
         wanted = summary_language(prompt, call.system)
         taxonomy, model = self._domain(call.system)
+        resolution = resolution_of(turns, language)
         prediction = model.predict(customer) if model is not None and tokens(customer) else None
         return _Findings(
             turns,
@@ -95,8 +99,9 @@ class InteractionSummarizer:
             wanted,
             _title(taxonomy.categories[prediction.best()[0]], wanted) if prediction else "",
             _scoped(prediction) if prediction else {},
-            resolution_of(turns, language),
+            resolution,
             self._rules.assess(customer).score,
+            sentiment_shares(turns, resolution, language),
         )
 
     def _label(self, system: str, found: _Findings, spec: schema.Schema) -> Any:
@@ -106,7 +111,10 @@ class InteractionSummarizer:
             return fill_property("topic", spec, found.customer)
         others = " ".join(turn.text for turn in found.turns if not turn.by_customer)
         labels = self._labels(system, closed)
-        return pick_label(labels, found.customer, found.categories, evidence(found.customer, others))
+        first = next((turn.text for turn in found.turns if turn.by_customer), "")
+        everything = " ".join(turn.text for turn in found.turns)
+        named = named_scores([words_of(value) for value in closed], first or everything, everything, found.language)
+        return pick_label(labels, found.customer, found.categories, evidence(found.customer, others), named)
 
     def _read_domain(self, system: str) -> tuple[Taxonomy, IntentModel | None]:
         taxonomy = read_taxonomy(system, (), self._catalogue)
@@ -144,19 +152,17 @@ def _reads_as(text: str, language: str) -> bool:
 
 
 def _csat(found: _Findings, spec: schema.Schema) -> float | int:
-    return schema.fit_number(satisfaction(found.turns, found.resolution, found.language), spec)
+    return schema.fit_number(satisfaction(found.turns, found.resolution, found.language, found.feelings), spec)
 
 
 def _urgency(found: _Findings, spec: schema.Schema) -> float | int:
-    pressing = pressure(found.turns, found.resolution, found.language)
+    pressing = pressure(found.resolution, found.feelings["negative"])
     return schema.fit_number(max(found.urgency, pressing), spec)
 
 
 _FILLERS: Final[Mapping[str, Callable[[_Findings, schema.Schema], Any]]] = {
     "summary": _summary,
-    "sentiment": lambda found, spec: schema.choose(
-        [conversation_sentiment(found.turns, found.resolution, found.language)], spec
-    ),
+    "sentiment": lambda found, spec: schema.choose([likeliest(found.feelings)], spec),
     "resolution_status": lambda found, spec: schema.choose([found.resolution], spec),
     "urgency_score": _urgency,
     "urgency": _urgency,

@@ -20,6 +20,7 @@ _DIRECT_WEIGHT: Final = 0.35
 _FALLBACKS: Final = ("other", "none", "unknown", "general")
 _MIN_SCORE: Final = 0.05
 _SUBJECT_WEIGHT: Final = 0.6
+_NAMED_WEIGHT: Final = 0.3
 # A category that only vaguely resembles a value speaks for it only vaguely.
 _SURE_VALUE: Final = 0.5
 
@@ -121,10 +122,14 @@ def _best_value(
 
 
 def pick_label(
-    labels: LabelSet, text: str, categories: Mapping[str, float], subjects: Mapping[str, float] | None = None
+    labels: LabelSet,
+    text: str,
+    categories: Mapping[str, float],
+    subjects: Mapping[str, float] | None = None,
+    named: Mapping[str, float] | None = None,
 ) -> str:
-    """The value that the categories' probabilities, the text's own concepts and its subjects point at."""
-    scores = dict.fromkeys(labels.values, 0.0)
+    """The value that the categories' probabilities, the text's concepts and subjects, and its own name point at."""
+    scores = {value: _NAMED_WEIGHT * (named or {}).get(words_of(value), 0.0) for value in labels.values}
     for category, probability in categories.items():
         value, strength = labels.by_category.get(category, (None, 0.0))
         if value is not None:

@@ -31,7 +31,7 @@ SERVED: Final[Mapping[str, Language]] = {
 }
 ARTEFACT: Final = "language.npz"
 _CODES: Final = {language: code for code, language in SERVED.items()}
-_MAX_CHARS: Final = 600
+_MAX_CHARS: Final = 300
 _FUNCTION_WORD_WEIGHT: Final = 1.5
 _LEARNED_WEIGHT: Final = 1.0
 _SHORT_WORDS: Final = 3

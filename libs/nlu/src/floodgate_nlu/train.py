@@ -13,10 +13,18 @@ from typing import Final
 from floodgate_nlu.attack_templates import ordinary_by_language
 from floodgate_nlu.catalogue import load_catalogue
 from floodgate_nlu.corpora import CATALOGUE, ordinary_messages
+from floodgate_nlu.encoder import load_encoder
+from floodgate_nlu.feelings import ARTEFACT as FEELINGS
+from floodgate_nlu.feelings import NETWORK_ARTEFACT as MOODS
 from floodgate_nlu.injection import ARTEFACT, MEANING_ARTEFACT, NETWORK_ARTEFACT
 from floodgate_nlu.language import ARTEFACT as LANGUAGES
 from floodgate_nlu.language import SERVED
 from floodgate_nlu.linear import LinearModel, train_linear
+from floodgate_nlu.meanings import Embeddings
+from floodgate_nlu.network import load_network
+from floodgate_nlu.topics import ARTEFACT as TOPICS
+from floodgate_nlu.topics import make_atlas, matters
+from floodgate_nlu.train_feelings import train_joint, train_moods
 from floodgate_nlu.train_injection import SentenceTable, train_detector
 from floodgate_nlu.train_urgency import train_urgency, train_urgency_network
 from floodgate_nlu.urgency_model import ARTEFACT as URGENCY
@@ -25,9 +33,10 @@ from floodgate_nlu.word_vectors import ARTEFACT as VECTORS
 from floodgate_nlu.word_vectors import train_word_vectors
 
 VECTOR_ORIGIN: Final = "python -m floodgate_nlu.train; CLINC150 (CC BY 3.0); MultiDoGO (CDLA-Permissive-1.0)"
+TOPIC_ORIGIN: Final = "python -m floodgate_nlu.train; Floodgate's own sentences (MIT)"
 LANGUAGE_ORIGIN: Final = "python -m floodgate_nlu.train; Floodgate's own catalogue and sentences (MIT)"
 _VECTOR_SIZE: Final = 96
-_ARTEFACTS: Final = ("vectors", "language", "injection", "urgency")
+_ARTEFACTS: Final = ("vectors", "language", "injection", "urgency", "topics", "moods")
 
 
 def train_language(catalogue: Path = CATALOGUE) -> LinearModel:
@@ -66,6 +75,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "urgency" in wanted:
         _write(options.out / URGENCY, train_urgency(corpora).to_bytes())
         _write(options.out / URGENCY_NETWORK, train_urgency_network(corpora, SentenceTable()).to_bytes())
+    if "topics" in wanted:
+        _write(options.out / TOPICS, make_atlas(Embeddings(load_encoder()), matters(), TOPIC_ORIGIN).to_bytes())
+    if "moods" in wanted:
+        embeddings = Embeddings(load_encoder())
+        network = train_moods(embeddings)
+        _write(options.out / MOODS, network.to_bytes())
+        _write(options.out / FEELINGS, train_joint(load_network(network.to_bytes()), embeddings).to_bytes())
     return 0
 
 

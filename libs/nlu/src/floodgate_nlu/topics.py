@@ -1,0 +1,212 @@
+"""What a conversation is about among topics of which only the names are known.
+
+A name says little ("membership"), so what customers write about stands between names and texts:
+`data/support_topics.txt` has matters of support of many trades, each with names and sentences. A matter speaks for the
+label whose name is nearest to its own, among the labels at hand; a text is about the matters whose sentences are near.
+Beside that counts how near the text lies to the label's own name. Everything is compared in English, by sentence
+embeddings; other languages are glossed.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from floodgate_nlu.encoder import MODEL
+from floodgate_nlu.glosses import gloss
+from floodgate_nlu.hashing import FloatArray
+from floodgate_nlu.meanings import Embeddings, shared_embeddings
+from floodgate_nlu.resources import read_bytes, read_text
+from floodgate_nlu.text import squeeze
+
+DoubleArray = NDArray[np.float64]
+
+TABLE: Final = "support_topics.txt"
+ARTEFACT: Final = "topics.npz"
+_TEMPLATES: Final = ("{}", "a customer asks support about {}", "question about {}", "{} problem")
+_SENTENCE_MARKS: Final = "-=+"
+# Temperatures of the shares and weights of the parts, chosen on four labelled files of the project; around them the
+# figures hardly change.
+_BY_NAME: Final = 0.06
+_BY_SENTENCE: Final = 0.04
+_BY_MATTER: Final = 0.048
+_MATTER_TO_LABEL: Final = 0.05
+_MEANING_OF_NAMES: Final = 0.5
+_NAME_SHARE: Final = 0.4
+_FLOOR: Final = 1e-3
+_SCALE: Final = 127.0
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """One matter of support: its names, and sentences with the mood they are written in (- = +)."""
+
+    names: tuple[str, ...]
+    sentences: tuple[tuple[str, str], ...]
+
+
+@cache
+def matters() -> tuple[Matter, ...]:
+    """The written table."""
+    found: list[tuple[tuple[str, ...], list[tuple[str, str]]]] = []
+    for line in read_text(TABLE).splitlines():
+        if line.startswith("# "):
+            found.append((tuple(squeeze(name) for name in line[2:].split(";")), []))
+        elif line[:1] and line[0] in _SENTENCE_MARKS:
+            found[-1][1].append((line[0], line[2:]))
+    return tuple(Matter(names, tuple(sentences)) for names, sentences in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Atlas:
+    """The table as embeddings.
+
+    Attributes:
+        sentences: One row per sentence, without what all sentences have in common.
+        sentence_matter: The number of each sentence's matter.
+        names: One row per name, without what all names have in common.
+        name_matter: The number of each name's matter.
+        centers: What sentences, names and names in templates have in common.
+        origin: The command and the source that made it.
+    """
+
+    sentences: FloatArray
+    sentence_matter: NDArray[np.int64]
+    names: FloatArray
+    name_matter: NDArray[np.int64]
+    centers: FloatArray
+    origin: str
+
+    @property
+    def matters(self) -> FloatArray:
+        """The mean of each matter's sentences."""
+        return _unit(_sums(self.sentences.T, self.sentence_matter).T)
+
+    def to_bytes(self) -> bytes:
+        """The atlas as a compressed archive of arrays."""
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            sentences=np.rint(self.sentences * _SCALE).astype(np.int8),
+            sentence_matter=self.sentence_matter.astype(np.int16),
+            names=np.rint(self.names * _SCALE).astype(np.int8),
+            name_matter=self.name_matter.astype(np.int16),
+            centers=self.centers.astype(np.float16),
+            origin=np.array(self.origin),
+            model=np.array(MODEL),
+        )
+        return buffer.getvalue()
+
+
+def make_atlas(embeddings: Embeddings, table: Sequence[Matter], origin: str) -> Atlas:
+    """Embed the table."""
+    sentences = [(number, said) for number, matter in enumerate(table) for _, said in matter.sentences]
+    names = [(number, name) for number, matter in enumerate(table) for name in matter.names]
+    said = embeddings.of([text for _, text in sentences])
+    named = embeddings.of([name for _, name in names])
+    templates = _in_templates(embeddings, [matter.names[0] for matter in table])
+    centers = np.stack([said.mean(axis=0), named.mean(axis=0), templates.mean(axis=0)])
+    return Atlas(
+        _unit(said - centers[0]),
+        np.array([number for number, _ in sentences]),
+        _unit(named - centers[1]),
+        np.array([number for number, _ in names]),
+        centers,
+        origin,
+    )
+
+
+@cache
+def shipped_atlas() -> Atlas | None:
+    """The package's; None where it ships none, or one of another encoder."""
+    raw = read_bytes(ARTEFACT)
+    if raw is None:
+        return None
+    with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
+        if str(archive["model"]) != MODEL:
+            return None
+        return Atlas(
+            _unit(archive["sentences"].astype(np.float32)),
+            archive["sentence_matter"].astype(np.int64),
+            _unit(archive["names"].astype(np.float32)),
+            archive["name_matter"].astype(np.int64),
+            archive["centers"].astype(np.float32),
+            str(archive["origin"]),
+        )
+
+
+class NamedLabels:
+    """A closed set of labels, and how surely a conversation is about each."""
+
+    def __init__(self, names: Sequence[str], atlas: Atlas, embeddings: Embeddings) -> None:
+        """Read the labels' names, given as words."""
+        self._atlas = atlas
+        self._embeddings = embeddings
+        self._matters = atlas.matters
+        self._names: FloatArray = _unit(_in_templates(embeddings, names) - atlas.centers[2])
+        alike = _unit(embeddings.of_examples(names) - atlas.centers[1]) @ atlas.names.T
+        nearest = np.stack([alike[:, atlas.name_matter == n].max(axis=1) for n in range(len(self._matters))], axis=1)
+        near = nearest + _MEANING_OF_NAMES * self._names @ self._matters.T
+        #: Per label and matter: how much the matter speaks for the label.
+        self._spoken_for: DoubleArray = _shares(near.T, _MATTER_TO_LABEL).T
+
+    def scores(self, first: str, everything: str, language: str) -> DoubleArray:
+        """A score per label, the logarithm of a share.
+
+        Args:
+            first: What the customer wrote first, which says most.
+            everything: All turns.
+            language: Of the conversation.
+        """
+        texts = [gloss(text, language) for text in (first, everything)]
+        text = _unit(_unit(self._embeddings.of(texts) - self._atlas.centers[0]).sum(axis=0))
+        by_name = _shares(self._names @ text, _BY_NAME)
+        sentences = _shares(self._atlas.sentences @ text, _BY_SENTENCE)
+        by_sentence = _sums(sentences, self._atlas.sentence_matter)
+        by_matter = _shares(self._matters @ text, _BY_MATTER)
+        by_table = self._spoken_for @ ((by_sentence + by_matter) / 2)
+        found = _NAME_SHARE * np.log(by_name + _FLOOR) + (1.0 - _NAME_SHARE) * np.log(by_table + _FLOOR)
+        return np.asarray(found, dtype=np.float64)
+
+
+@lru_cache(maxsize=32)
+def named_labels(names: tuple[str, ...]) -> NamedLabels | None:
+    """The labels of these names; None without the sentence encoder."""
+    atlas, embeddings = shipped_atlas(), shared_embeddings()
+    return NamedLabels(names, atlas, embeddings) if atlas and embeddings and names else None
+
+
+def named_scores(names: Sequence[str], first: str, everything: str, language: str) -> Mapping[str, float]:
+    """The score of each name, 0 for the likeliest and less for the others; empty without the sentence encoder."""
+    labels = named_labels(tuple(names))
+    if labels is None:
+        return {}
+    found = labels.scores(first, everything, language)
+    return dict(zip(names, (float(score) for score in found - found.max()), strict=True))
+
+
+def _in_templates(embeddings: Embeddings, names: Sequence[str]) -> FloatArray:
+    rows = [embeddings.of_examples([template.format(name) for template in _TEMPLATES]).mean(axis=0) for name in names]
+    return _unit(np.stack(rows))
+
+
+def _sums(values: NDArray[np.floating], groups: NDArray[np.int64]) -> DoubleArray:
+    """Sums of the last axis by group."""
+    belongs = groups[:, None] == np.arange(int(groups.max()) + 1)
+    return np.asarray(values @ belongs.astype(np.float64), dtype=np.float64)
+
+
+def _shares(near: NDArray[np.floating], temperature: float) -> DoubleArray:
+    """Softmax over the last axis."""
+    raw = np.asarray(near, dtype=np.float64) / temperature
+    raw = np.exp(raw - raw.max(axis=-1, keepdims=True))
+    return np.asarray(raw / raw.sum(axis=-1, keepdims=True), dtype=np.float64)
+
+
+def _unit(rows: NDArray[np.floating]) -> FloatArray:
+    norms = np.linalg.norm(rows, axis=-1, keepdims=True)
+    return np.asarray(rows / np.maximum(norms, 1e-9), dtype=np.float32)
