@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from time import thread_time
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -164,6 +165,8 @@ class AgentLab(Lab):
         self.asked: dict[str, tuple[str, Any]] = {}
         self.attempts: Counter[str] = Counter()
         self.answers: dict[str, Mapping[str, Any]] = {}
+        self.own_seconds: list[float] = []
+        """Processor time of each call of the handler; model and shop answer from memory."""
 
     def _processor(self, process: Process) -> Processor[Any]:
         async def act(pending: PendingEffect) -> Mapping[str, Any]:
@@ -221,8 +224,9 @@ class _Stepping:
         self._lab.handled.append((record.key, record.offset))
         if self._lab.world is not None:
             self._lab.world.hears(record.value)
+        began = thread_time()
         outcome = await self._handler.handle(record, state, tools)
-        self._decided(outcome)
+        self._decided(outcome, began)
         self._process.step("handle", when="after")
         return outcome
 
@@ -230,12 +234,14 @@ class _Stepping:
         self._process.step("resume")
         if self._lab.world is not None:
             self._lab.world.goes_on_after(result.effect.idempotency_key)
+        began = thread_time()
         outcome = await self._handler.resume(result, key, state, tools)
-        self._decided(outcome)
+        self._decided(outcome, began)
         self._process.step("resume", when="after")
         return outcome
 
-    def _decided(self, outcome: Outcome[Any]) -> None:
+    def _decided(self, outcome: Outcome[Any], began: float) -> None:
+        self._lab.own_seconds.append(thread_time() - began)
         if self._lab.world is not None and outcome.effect is not None:
             self._lab.world.decides(outcome.effect.idempotency_key)
 
@@ -280,6 +286,11 @@ class Calm:
         assert all(with_ is None or with_ == asked for (_, asked), (_, with_) in zip(found, wanted, strict=True)), name
         assert self._lab.told(), f"{name}: says nothing"
         assert self._lab.committed(DEAD) == [], name
+
+    @property
+    def own_seconds(self) -> list[float]:
+        """Processor time of each call of the agent's handler."""
+        return self._lab.own_seconds
 
     def killed_at(self, *steps: int) -> None:
         """Plays it again, the processes dying one after the other at these steps.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from statistics import quantiles
 from typing import Final
 
 import pytest
@@ -37,6 +38,17 @@ def test_killed_at_any_step_every_conversation_says_and_does_the_same_once(
             calm.killed_at(step)
         kills += len(calm.steps)
     tell(f"faults: {path.stem}: {len(player.file.conversations)} conversations, {kills} kills")
+
+
+def test_every_conversation_shows_what_a_step_of_the_agent_costs(library: Library, tell: Callable[[str], None]) -> None:
+    spent: list[float] = []
+    for path in SCRIPTS:
+        player = Player(library, read_script_file(path))
+        for script in player.file.conversations:
+            spent += Calm(player, script).own_seconds
+    middle, late = (quantiles(spent, n=100)[at] * 1_000 for at in (49, 94))
+    tell(f"the agent's own work: {len(spent)} steps, processor time p50 {middle:.2f} ms, p95 {late:.2f} ms")
+    assert len(spent) > len(SCRIPTS)
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)

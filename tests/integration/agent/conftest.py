@@ -23,11 +23,13 @@ from floodgate.events import (
     Misuse,
     Pseudonyms,
     Reply,
+    SwitchMode,
     Verdict,
     edge_event_id,
 )
 from floodgate.events.serde import AvroSerde
 from floodgate.events.times import from_ms, now_ms
+from floodgate.mode_switch import write_mode
 from floodgate.service import EventProducer
 from floodgate.settings import KafkaSettings
 from floodgate_local.state import repository_root
@@ -47,6 +49,7 @@ CATEGORIES = {
     "resend_tickets": "resend_tickets",
     "cancel_subscription": "cancel_subscription",
     "refund_order": "refund_tickets",
+    "reset_sign_in": "sign_in",
 }
 INPUTS = ("support.verdicts", "support.messages")
 
@@ -175,7 +178,9 @@ def agent_env(stack_env: dict[str, str], shop_url: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def agent(agent_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    with running(ServiceProcess("agent", agent_env, tmp_path_factory.mktemp("agent") / "log")) as service:
+    # A port of its own: services that run beside this one share the rest of the environment.
+    env = {**agent_env, "FLOODGATE_METRICS_PORT": str(free_port())}
+    with running(ServiceProcess("agent", env, tmp_path_factory.mktemp("agent") / "log")) as service:
         yield service
 
 
@@ -197,3 +202,16 @@ def open_desk(stack_env: dict[str, str], shop_url: str) -> Iterator[Callable[...
     shop.delete("/_local/faults")
     shop.close()
     consumer.close()
+
+
+@pytest.fixture
+def limit(agent: ServiceProcess) -> Iterator[Callable[[SwitchMode], None]]:
+    """Sets the most that signing in may do, and returns once the running agent knows."""
+
+    def set_to(mode: SwitchMode) -> None:
+        taken = agent.log.read_text().count("mode.taken")
+        asyncio.run(write_mode(CATEGORIES["reset_sign_in"], mode, "a test", "a test of the limits"))
+        eventually(lambda: agent.log.read_text().count("mode.taken") > taken, agent.tail)
+
+    yield set_to
+    set_to(SwitchMode.ON)

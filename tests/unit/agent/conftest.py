@@ -78,6 +78,9 @@ def order(number: str = "TK-40001", **changes: Any) -> dict[str, Any]:
         "status": "confirmed",
         "purchased_at": in_days(-10),
         "refundable_until": in_days(23),
+        "changeable_until": in_days(28),
+        "seats": ["B-12"],
+        "free_seats": ["C-4", "C-6"],
     } | changes
 
 

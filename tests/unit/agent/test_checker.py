@@ -145,6 +145,16 @@ def test_the_twelve_workflows_hold_together(library):
             step("which_one", choices=None),
             "asks for the choice 'subscription_id' without choices",
         ),
+        (
+            "cancel_subscription",
+            step("cancel", undo={"call": "resume_subscription", "with": {"subscription_id": "1"}}),
+            "step cancel: undo.with.subscription_id: has to be string, not int: 1",
+        ),
+        (
+            "cancel_subscription",
+            step("cancel", undo={"call": "resume_subscription", "with": {"subscription_id": "data.picked.id"}}),
+            "step cancel: undo.with.subscription_id: data.picked may not be set yet",
+        ),
         ("refund_order", step("refused", reason="because"), "step refused: reason 'because' is not one of"),
         ("refund_order", step("refused", team="nobody"), "step refused: team 'nobody' is not in teams.yaml"),
         ("refund_order", lambda raw: raw.update(category="x"), "category 'x' does not exist"),
@@ -270,6 +280,19 @@ def test_one_can_talk_to_a_workflow_in_the_terminal():
     assert result.exit_code == 0, result.output
     assert "Zal ik dat doen?" in result.output
     assert "backend_refused" in result.output
+
+
+def test_answers_of_the_tests_can_be_named_and_what_is_no_answer_is_asked_again():
+    result = CliRunner().invoke(
+        app,
+        ["simulate", "change_seat", "--message", "another evening, TK-40001", "--catalogue", str(CATALOGUE)],
+        input="Another date\ndone one\nperhaps\ndone {\ndone it\ndone two\n29 December\nyes\nrefused account_frozen\n",
+    )
+    assert result.exit_code == 0, result.output
+    assert "'perhaps' is none of these" in result.output
+    assert result.output.count("that is no answer") == 1
+    assert "[ends: handed_over backend_refused]" in result.output
+    assert "[for the human: The account is locked" in result.output
 
 
 def test_the_edges_of_a_workflow_are_listed():

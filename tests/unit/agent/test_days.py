@@ -8,7 +8,7 @@ import pytest
 from agent.domain.days import read_near_day
 from agent.domain.localise import MONTHS
 from agent.domain.model import SlotSpec, SlotType
-from agent.domain.slots import read_slot
+from agent.domain.slots import Choice, read_slot, validate
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,6 +77,41 @@ def test_a_day_that_can_be_only_one(language, text, day):
 )
 def test_a_day_that_can_be_two_or_none_is_asked_back(language, text):
     assert read_near_day(text, language, SUNDAY) is None
+
+
+OFFERED = [Choice(day, label) for day, label in (
+    ("2026-12-23", "23 December 2026"), ("2026-12-24", "24 December 2026"), ("2027-06-29", "29 June 2027"),
+)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "day"),
+    [
+        ("en", "24 December", "2026-12-24"),
+        ("en", "the 24th please", "2026-12-24"),
+        ("fr", "le 24", "2026-12-24"),
+        ("de", "am 24. Dezember", "2026-12-24"),
+        ("nl", "24/12", "2026-12-24"),
+        ("pl", "może w czwartek", "2026-12-24"),  # not the coming Thursday, but the one that is offered
+        ("cs", "29. června 2027", "2027-06-29"),
+        ("it", "giovedì 24", "2026-12-24"),
+        ("es", "el primero", "2026-12-23"),
+        ("sv", "den sista", "2027-06-29"),
+        ("pt", "25 de dezembro", "2026-12-25"),  # the question says that there are no seats on it
+        ("en", "tomorrow", "2026-11-23"),
+        ("en", "last Friday", None),
+        ("en", "3 or 4 December", None),
+        ("en", "the 30th", None),
+        ("en", "2 Dec", None),
+    ],
+)
+def test_a_day_among_those_that_are_offered(language, text, day):
+    assert read_slot(DATE, text, language, OFFERED, SUNDAY) == day
+
+
+def test_the_model_can_read_no_day_but_an_offered_one():
+    assert validate(DATE, "2026-12-24", OFFERED) == "2026-12-24"
+    assert validate(DATE, "2026-12-25", OFFERED) is None
 
 
 def test_next_friday_said_on_a_monday_is_asked_back():

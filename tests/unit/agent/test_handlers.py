@@ -328,8 +328,9 @@ async def test_a_hand_over_holds_all_that_a_human_needs(chat, shop):
     assert ended.note.splitlines() == [
         "The user wants: The customer wants something.",
         "Why you have it: The shop refused it. [backend_refused]",
-        "What we know: order number TK-40001",
-        "Action: refund order: refused by the shop, nothing changed (order_pending)",
+        "What we know: order number: TK-40001",
+        "Action: refund order (order number TK-40001, amount 89.50): "
+        "refused by the shop, nothing changed (order_pending)",
         "Knowledge: Wanneer je tickets worden terugbetaald (ticket_refunds); "
         "When an event is cancelled or moved (cancelled_events)",
         f"Next: {ended.suggested_next_step}",

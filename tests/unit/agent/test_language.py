@@ -6,6 +6,7 @@ import copy
 
 import pytest
 from agent.backends.declared import CALLS
+from agent.domain.calls import CallOutcome, CallResult
 from agent.domain.checker import check_workflow
 from agent.domain.expressions import Expressions
 from agent.domain.library import parse_all
@@ -85,14 +86,91 @@ async def test_whoever_asks_again_hears_the_question_and_loses_no_attempt(chat, 
     assert not isinstance(talk.last, Escalation)
 
 
-async def test_a_button_that_is_always_the_same_is_pressed_or_written(chat):
+DATES = CallResult(
+    CallOutcome.DONE,
+    {
+        "day": "2026-12-22",
+        "dates": [{"day": day, "starts_at": f"{day}T19:00:00Z"} for day in ("2026-12-23", "2026-12-29")],
+    },
+)
+
+
+async def test_a_button_that_is_always_the_same_is_pressed_or_written(chat, shop):
+    shop.outcomes["list_dates"] = CallResult(CallOutcome.DONE, {"day": "2026-12-22", "dates": []})
     for said in ("Another date", "the second one"):
         talk = chat("change_seat")
         await talk.say("I'd like to change my booking")
         assert [option.value for option in talk.last.reply.options] == ["seat", "date"]
         await talk.say(said)
-        assert "another date is not possible" in talk.text
+        assert "no other date" in talk.text
         assert talk.last.resolved
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "shown", "yes"),
+    [
+        ("nl", "dinsdag de 29e graag", "29 december 2026", "ja"),
+        ("fr", "le 29 décembre", "29 décembre 2026", "oui"),
+        ("es", "el martes", "29 de diciembre de 2026", "sí"),
+        ("pl", "29 grudnia", "29 grudnia 2026", "tak"),
+        ("en", "the 29th", "29 December 2026", "yes"),
+        ("de", "am 29.12.", "29. Dezember 2026", "ja"),
+        ("it", "il 29 dicembre", "29 dicembre 2026", "sì"),
+        ("pt", "no dia 29", "29 de dezembro de 2026", "sim"),
+        ("sv", "tisdag", "29 december 2026", "ja"),
+        ("cs", "29. prosince", "29. prosince 2026", "ano"),
+    ],
+)
+async def test_an_order_is_moved_to_a_day_that_is_written_in_any_language(chat, shop, language, written, shown, yes):
+    shop.outcomes["list_dates"] = DATES
+    talk = chat("change_seat", language)
+    await talk.say("TK-40001")
+    await talk.click("date")
+    assert [option.value for option in talk.last.reply.options] == ["2026-12-23", "2026-12-29"]
+    await talk.say(written)
+    assert shown in talk.text
+    assert talk.actions == []
+    ended = await talk.say(yes)
+    assert shop.done[0][:2] == ("change_date", {"order_number": "TK-40001", "day": "2026-12-29"})
+    assert ended.resolved
+    assert shown in talk.text
+
+
+async def test_the_note_says_what_exactly_was_tried(chat, shop):
+    shop.outcomes |= {"list_dates": DATES, "change_date": CallResult(CallOutcome.REFUSED, code="account_frozen")}
+    talk = chat("change_seat")
+    await talk.say("TK-40001")
+    await talk.click("date")
+    await talk.say("29 December")
+    ended = await talk.say("yes")
+    assert "What we know: order number: TK-40001; to date: 2026-12-29; wanted change: date" in ended.note
+    action = (
+        "change date (order number TK-40001, day 2026-12-29): refused by the shop, nothing changed (account_frozen)"
+    )
+    assert f"Action: {action}" in ended.note
+
+
+async def test_the_note_gives_money_as_people_write_it_and_no_word_of_the_engine(chat, shop):
+    shop.outcomes["refund_order"] = CallResult(CallOutcome.UNKNOWN)
+    talk = chat("refund_order")
+    await talk.say("refund TK-40001 please")
+    ended = await talk.say("yes")
+    action = (
+        "refund order (order number TK-40001, amount 89.50): NOT KNOWN whether it was done: check before doing it again"
+    )
+    assert f"Action: {action}\n" in ended.note
+
+
+async def test_a_day_on_which_the_event_does_not_play_is_refused_with_the_days_that_are_possible(chat, shop):
+    shop.outcomes["list_dates"] = DATES
+    talk = chat("change_seat")
+    await talk.say("TK-40001")
+    await talk.click("date")
+    await talk.say("24 December please")
+    assert "no seats on that day" in talk.text
+    assert [option.label for option in talk.last.reply.options] == ["23 December 2026", "29 December 2026"]
+    await talk.say("yes")
+    assert talk.actions == []
 
 
 async def test_an_answer_that_is_not_valid_is_asked_again_with_its_own_words(chat, shop, make_order, days):

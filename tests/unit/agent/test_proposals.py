@@ -53,7 +53,7 @@ async def test_an_action_waits_for_a_colleague_who_gets_a_note(held):
     note = held.last.note
     assert note.startswith("Please decide: refund order (order number TK-40001, amount 89.50)")
     assert "The user agreed: yes" in note
-    assert "floodgate workflows approvals approve " + held.state.held.proposal_id in note
+    assert f"\napprove {held.state.held.proposal_id}\n" in note
     (proposal,) = held.proposals
     assert (proposal.status, proposal.action, proposal.amount_cents) == (ProposalStatus.PENDING, "refund_order", 8950)
 

@@ -12,10 +12,13 @@ import yaml
 from agent.cli import app
 from agent.cli_looks import json_schema
 from agent.domain.model import Say
+from agent.domain.state import ActionRecord, Run
+from agent.domain.undoing import owed
 from agent.drawing import draw
 from agent.explaining import explain
 from agent.exploring import Explorer
 from agent.fuzzing import Fuzzer
+from agent.fuzzing_undo import lengthened
 from agent.scripts import Player, Script, ScriptError, read_script_file, run_scripts
 from typer.testing import CliRunner
 
@@ -83,6 +86,17 @@ def test_the_command_plays_them_and_fails_where_one_goes_another_way(tmp_path):
     assert "reset_sign_in: 10 conversations, 14 of 14 edges and outcomes" in result.output
 
 
+def test_the_command_fails_where_a_conversation_was_taken_out_and_names_what_is_not_covered(tmp_path):
+    shutil.copytree(CATALOGUE, tmp_path / "catalogue")
+    file = tmp_path / "catalogue" / "workflows" / "tests" / "reset_sign_in.yaml"
+    raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+    raw["conversations"] = [script for script in raw["conversations"] if "account_frozen" not in script["name"]]
+    file.write_text(yaml.safe_dump(raw, allow_unicode=True), encoding="utf-8")
+    result = CliRunner().invoke(app, ["test", "reset_sign_in", "--catalogue", str(tmp_path / "catalogue"), "--whole"])
+    assert result.exit_code == 1
+    assert "not covered: send_link --refused: account_frozen" in result.output, result.output
+
+
 def test_in_a_thousand_hostile_conversations_nothing_happens_that_nobody_called_for(player):
     report = Fuzzer([player(name) for name in NAMES], ["en", "nl", "pl", "de", "fr"]).run(1_000, seed=7)
     assert report.undeclared == []
@@ -104,6 +118,50 @@ def test_the_referee_sees_what_a_broken_workflow_does(player, monkeypatch, chang
     monkeypatch.setattr("agent.domain.walking._confirmed", lambda step, run: True)
     report = Fuzzer([played], ["en"]).run(400, seed=3)
     assert any(fault in line for line in report.undeclared), report
+
+
+@pytest.mark.parametrize("name", ["cancel_subscription", "change_seat"])
+def test_in_hostile_conversations_what_was_done_before_a_failure_is_taken_back(player, name):
+    longer = lengthened(player(name))
+    assert longer is not None
+    report = Fuzzer([longer], ["en", "it"]).run(250, seed=4)
+    assert report.undeclared == []
+    assert report.taken_back > 5
+
+
+def test_a_workflow_without_anything_that_can_be_undone_is_not_made_longer(player):
+    assert lengthened(player("refund_order")) is None
+
+
+def forgetful(run: Run) -> ActionRecord | None:
+    return None
+
+
+def oldest_first(run: Run) -> ActionRecord | None:
+    tried = {action.takes_back for action in run.actions}
+    left = [action for action in run.actions if action.undo_call and action.idempotency_key not in tried]
+    return left[0] if left and owed(run) is not None else None
+
+
+def does_it_again(run: Run) -> ActionRecord | None:
+    found = owed(run)
+    return found and found.model_copy(update={"undo_call": "cancel_subscription"})
+
+
+@pytest.mark.parametrize(
+    ("broken", "fault"),
+    [
+        (forgetful, "takes back [], where ['cancel_again', 'cancel'] was due"),
+        (oldest_first, "takes back ['cancel', 'cancel_again'], where ['cancel_again', 'cancel'] was due"),
+        (does_it_again, "cancel_subscription is taken back by cancel_subscription"),
+    ],
+)
+def test_the_referee_sees_what_is_taken_back_wrongly(player, monkeypatch, broken, fault):
+    longer = lengthened(player("cancel_subscription"))
+    assert longer is not None
+    monkeypatch.setattr("agent.fuzzing.owed", broken)
+    report = Fuzzer([longer], ["en"]).run(250, seed=4)
+    assert any(fault in line for line in report.undeclared), report.undeclared
 
 
 def test_the_script_files_hold_no_address_but_invented_ones():

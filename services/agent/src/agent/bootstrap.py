@@ -79,7 +79,7 @@ def bootstrap(
     Raises:
         FatalError: A setting is missing or wrong, or the catalogue or a workflow does not hold together.
     """
-    serde = serde or AvroSerde(load(RegistrySettings).url)
+    serde = serde or AvroSerde(load(RegistrySettings))
     switch = modes or follow_modes(serde)
     shop = shop or ShopHttp(load(ShopSettings), pseudonyms(load(PrivacySettings)))
     on_stop: list[Callable[[], Awaitable[None]]] = [shop.aclose]
@@ -181,14 +181,19 @@ def open_producer(serde: AvroSerde) -> EventProducer:
     return EventProducer(load(KafkaSettings), serde)
 
 
+def limits_location(settings: AgentSettings) -> str:
+    """Where actions are counted; empty when nothing says so."""
+    bucket = load(BucketSettings).s3_bucket
+    return settings.limits_store or (f"s3://{bucket}/agent" if bucket else "")
+
+
 def open_ledger(settings: AgentSettings) -> Ledger:
     """Where actions are counted; connects with the first one.
 
     Raises:
         FatalError: Nothing says where.
     """
-    bucket = load(BucketSettings).s3_bucket
-    location = settings.limits_store or (f"s3://{bucket}/agent" if bucket else "")
+    location = limits_location(settings)
     if not location:
         raise FatalError("agent: set FLOODGATE_AGENT_LIMITS_STORE: where actions are counted against their limits")
     return BlobLedger(partial(open_blobs, location))

@@ -17,7 +17,7 @@ from agent.domain.expressions import Expressions
 from agent.domain.library import parse_all
 from agent.domain.model import ActStep, Workflow, WorkflowError, edges
 from agent.opening import Directory, lines_of, open_catalogue, open_checked_library, workflow_of
-from agent.scripts import outcomes_of
+from agent.scripts import ScriptError, outcomes_of, read_script_file
 from agent.simulation import Simulation
 
 app = typer.Typer(help="Check workflows and try them out.", no_args_is_help=True)
@@ -100,10 +100,19 @@ def simulate(
     message: Annotated[str, typer.Option(help="The message that starts it.")] = "",
     catalogue_dir: Directory = None,
 ) -> None:
-    """Talk to a workflow. You play the user and the shop; nothing real is called."""
+    """Talk to a workflow. You play the user and the shop; nothing real is called.
+
+    Answers of the shop that stand in the workflow's tests can be named: `done one`.
+    """
     library = open_checked_library(catalogue_dir)
     workflow_of(library, name)
-    Simulation(library, name, library.language(language), typer.prompt, typer.echo).run(message)
+    path = cli_tests.script_path(catalogue_dir, name)
+    try:
+        file = read_script_file(path) if path.exists() else None
+    except ScriptError as error:
+        _errors.print(str(error), style="red", markup=False, highlight=False)
+        raise typer.Exit(1) from error
+    Simulation(library, name, library.language(language), typer.prompt, typer.echo, file=file).run(message)
 
 
 def _findings(catalogue: Catalogue, lines: Lines) -> list[str]:

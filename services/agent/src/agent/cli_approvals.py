@@ -110,7 +110,7 @@ def _decide(identity: str, decision: ApprovalDecision, reason: str) -> None:
 
 
 async def _send(word: Approval) -> None:
-    producer = EventProducer(load(KafkaSettings), AvroSerde(load(RegistrySettings).url))
+    producer = EventProducer(load(KafkaSettings), AvroSerde(load(RegistrySettings)))
     try:
         await producer.send(APPROVALS, word.conversation_id, word)
     finally:

@@ -63,7 +63,7 @@ def read_book(catalogue: Catalogue, now: datetime) -> EvidenceBook:
 
 def _enforce(catalogue: Catalogue, modes: Modes, book: EvidenceBook, now: datetime) -> None:
     async def act() -> None:
-        producer = EventProducer(load(KafkaSettings), AvroSerde(load(RegistrySettings).url))
+        producer = EventProducer(load(KafkaSettings), AvroSerde(load(RegistrySettings)))
         try:
             changes = await fall_back(catalogue, modes, book, producer, now)
         finally:

@@ -127,7 +127,9 @@ def fuzz(
     players = [Player(library, read_script_file(script_path(catalogue_dir, name))) for name in library.workflows]
     report = Fuzzer(players, library.catalogue.languages).run(conversations, seed)
     endings = ", ".join(f"{count} {ending}" for ending, count in sorted(report.endings.items()))
-    typer.echo(f"{report.conversations} conversations ({endings}), {report.actions} actions")
+    typer.echo(
+        f"{report.conversations} conversations ({endings}), {report.actions} actions, {report.taken_back} taken back"
+    )
     typer.echo(f"{len(report.undeclared)} actions that nothing called for, {len(report.unended)} without an end")
     typer.echo(
         f"processor time of the interpreter's {len(report.step_seconds)} steps:"

@@ -16,7 +16,9 @@ from agent.domain import interpreter, localise, words
 from agent.domain.calls import CallOutcome, CallResult
 from agent.domain.exchange import (
     AwaitUser,
+    CallReturned,
     Event,
+    HandedOver,
     ModelReading,
     NeedAct,
     NeedAnswer,
@@ -28,6 +30,8 @@ from agent.domain.exchange import (
 from agent.domain.model import ActStep, ConfirmStep
 from agent.domain.scope import Context
 from agent.domain.slots import read_yes_no
+from agent.domain.undoing import owed, taken_back
+from agent.fuzzing_undo import Sent, faults_of, lengthened
 from agent.scripts import Player, outcomes_of
 from agent.talking import event_after, has_ended
 
@@ -69,6 +73,7 @@ class Report:
 
     conversations: int = 0
     actions: int = 0
+    taken_back: int = 0
     endings: Counter[str] = field(default_factory=Counter)
     undeclared: list[str] = field(default_factory=list)
     unended: list[str] = field(default_factory=list)
@@ -89,7 +94,8 @@ class Fuzzer:
     """
 
     def __init__(self, players: Sequence[Player], languages: Sequence[str]) -> None:
-        self._players = players
+        # Beside each workflow, the same with more behind what it can undo.
+        self._players = [*players, *(longer for player in players if (longer := lengthened(player)) is not None)]
         self._languages = languages
 
     def run(self, conversations: int, seed: int) -> Report:
@@ -107,6 +113,7 @@ class _Conversation:
         self._language = language
         self._random = random
         self._known: set[Any] = set()
+        self._sent: list[Sent] = []
         self._agreed = ""
         self._shown = ""
 
@@ -117,21 +124,35 @@ class _Conversation:
         for _ in range(_MAX_EVENTS):
             if has_ended(transition):
                 report.endings[type(transition.need).__name__] += 1
+                self._note(report, number, self._unwound(transition, report))
                 return
             if isinstance(transition.need, NeedAct):
                 report.actions += 1
-                report.undeclared += [
-                    f"conversation {number}, {self._player.workflow.id} in {self._language}: {fault}"
-                    for fault in self._faults(transition, transition.need)
-                ]
+                self._note(report, number, self._faults(transition, transition.need))
             event = event_after(transition, self)
             assert event is not None  # it has not ended, and these users never leave
+            if isinstance(transition.need, NeedAct) and isinstance(event, CallReturned):
+                self._sent.append(_sent(transition.need, event))
             self._watch(transition, event)
             said = event.text if isinstance(event, UserTurn) else ""
             began = thread_time()
             transition = interpreter.advance(self._context(said), transition.run, event)
             report.step_seconds.append(thread_time() - began)
         report.unended.append(f"conversation {number}, {self._player.workflow.id}: {transition.run.step}")
+
+    def _note(self, report: Report, number: int, faults: Iterator[str]) -> None:
+        where = f"conversation {number}, {self._player.workflow.id} in {self._language}"
+        report.undeclared += [f"{where}: {fault}" for fault in faults]
+
+    def _unwound(self, transition: Transition, report: Report) -> Iterator[str]:
+        """Takes back what the service would take back before a human has it, and judges it."""
+        handed_over, run, back = isinstance(transition.need, HandedOver), transition.run, list[Sent]()
+        while handed_over and (action := owed(run)) is not None and len(back) < _MAX_EVENTS:
+            outcome = self._random.choice(list(CallOutcome))
+            back.append(Sent(action.step, action.undo_call, action.undo_with, outcome))
+            run = taken_back(run, action, CallReturned(CallResult(outcome), f"{action.idempotency_key}:undo"))
+        report.taken_back += len(back)
+        yield from faults_of(self._player, self._sent, back, self._known, handed_over=handed_over)
 
     def _context(self, said: str) -> Context:
         return self._player.context(self._language, said)
@@ -232,6 +253,10 @@ class _Conversation:
             yield f"{need.call} of an amount that was not shown"
         if need.limits is None:
             yield f"{need.call} without limits"
+
+
+def _sent(need: NeedAct, event: CallReturned) -> Sent:
+    return Sent(need.step, need.call, dict(need.arguments), event.result.outcome)
 
 
 def _scalars(value: Any) -> Iterator[Any]:

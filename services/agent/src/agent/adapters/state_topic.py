@@ -21,13 +21,8 @@ def read_state(settings: KafkaSettings, conversation_id: str) -> AgentState | No
     Raises:
         FatalError: Kafka cannot be reached, or the entry cannot be read.
     """
-    client = {
-        **settings.client,
-        "bootstrap.servers": settings.bootstrap_servers,
-        "group.id": f"{settings.group_prefix}explain",  # never committed to
-    }
     latest: bytes | None = None
-    for message in committed_records(client, STATE, remedy="run `floodgate setup`"):
+    for message in committed_records(settings.reader("explain"), STATE, remedy="run `floodgate setup`"):
         if (message.key() or b"").decode(errors="replace") == conversation_id:
             latest = message.value()
     if latest is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from agent.domain.expressions import VARIABLES, ExpressionError
 from agent.domain.flow import OUTCOME
-from agent.domain.model import ActStep, AskStep, LookUpStep
+from agent.domain.model import ActStep, AskStep, LookUpStep, Step
 from agent.domain.sources import Source, sources_of, undo_sources
 from agent.domain.subject import Faults, Subject
 from agent.domain.typecheck import type_of
@@ -14,11 +14,14 @@ from agent.domain.types import ANY, INT, STRING, Kind, fits
 from agent.domain.typing_of import scope_of, slot_kind
 
 
+def _sources(step: Step) -> list[Source]:
+    return [*sources_of(step), *(undo_sources(step) if isinstance(step, ActStep) else ())]
+
+
 def check_expressions(subject: Subject) -> Faults:
     """Everything that is written as an expression is one, and reads what is known there."""
     for name, step in subject.workflow.steps.items():
-        sources = [*sources_of(step), *(undo_sources(step) if isinstance(step, ActStep) else ())]
-        for source in sources:
+        for source in _sources(step):
             try:
                 references = subject.expressions.references(source.text)
             except ExpressionError as error:
@@ -35,12 +38,15 @@ def check_values(subject: Subject) -> Faults:
     set_before = subject.flow.set_before()
     for name in sorted(subject.flow.reachable):
         step = subject.workflow.steps[name]
-        for source in sources_of(step):
+        # What takes an action back may read what the action left.
+        left = {("data", step.save_as)} if isinstance(step, ActStep) else set()
+        for source in _sources(step):
+            known = set_before[name] | (left if source.location[0] == "undo" else frozenset())
             for reference in subject.expressions.references(source.text):
                 path = reference.path
                 if reference.guarded or path[0] not in {"slots", "data"} or len(path) < 2:
                     continue
-                if _needed(path) not in set_before[name]:
+                if _needed(path) not in known:
                     message = f"{source.place}: {'.'.join(path[:2])} may not be set yet: {source.text}"
                     yield name, message, *source.location
                 for message in _field_faults(subject, path, source.text):
@@ -66,7 +72,7 @@ def check_types(subject: Subject) -> Faults:
     """Expressions compare and add what can be compared and added, and give what their place needs."""
     scope = scope_of(subject.workflow, subject.calls, subject.expressions)
     for name, step in subject.workflow.steps.items():
-        for source in sources_of(step):
+        for source in _sources(step):
             found, faults = type_of(subject.expressions.tree(source.text), scope | _extra(subject, step, source, scope))
             for fault in faults:
                 yield name, f"{source.place}: {fault}: {source.text}", *source.location
@@ -87,7 +93,9 @@ def _extra(subject: Subject, step: object, source: Source, scope: dict[str, Kind
 
 def _wanted(subject: Subject, step: object, source: Source) -> Kind:
     """What an argument of a call has to be; elsewhere what the place says."""
-    if isinstance(step, ActStep | LookUpStep) and source.location[0] == "with":
-        kind = subject.calls[step.call].arguments.get(str(source.location[1]))
+    if isinstance(step, ActStep | LookUpStep) and "with" in source.location:
+        undo = step.undo if isinstance(step, ActStep) and source.location[0] == "undo" else None
+        call = step.call if undo is None else undo.call
+        kind = subject.calls[call].arguments.get(str(source.location[-1]))
         return {"cents": INT, "integer": INT, None: ANY}.get(kind, STRING)
     return source.wanted

@@ -145,7 +145,8 @@ def _check_slots(subject: _Subject) -> _Faults:
                 yield name, f"asks for the choice {step.slot!r} without choices"
             if step.choices is not None and step.options:
                 yield name, "has choices and options; choose one", "options"
-            if step.invalid is not None and step.valid is None:
+            offers_days = slot.type is SlotType.DATE and step.choices is not None  # another day can be written
+            if step.invalid is not None and step.valid is None and not offers_days:
                 yield name, "has words for an invalid answer and no `valid`", "invalid"
     if CONFIRMATION_SLOT in subject.workflow.slots:
         yield "", f"{CONFIRMATION_SLOT!r} is what confirm steps wait for; give the slot another name"
@@ -269,7 +270,8 @@ def _check_category(subject: _Subject) -> _Faults:
     if category is None:
         yield "", f"category {subject.workflow.category!r} does not exist"
     elif category.workflow != subject.workflow.id:
-        yield "", f"category {category.id!r} does not name this workflow"
+        remedy = f"write `workflow: {subject.workflow.id}` and `automation: shadow` into categories/{category.id}.yaml"
+        yield "", f"category {category.id!r} does not name this workflow: {remedy}"
 
 
 def _check_templates(subject: _Subject) -> _Faults:
@@ -291,7 +293,7 @@ def _say_faults(subject: _Subject, say: Say) -> Iterator[str]:
 def _template_faults(subject: _Subject, wanted: str, places: frozenset[str]) -> Iterator[str]:
     template = subject.templates.get(wanted)
     if template is None:
-        yield f"there is no template {wanted!r}"
+        yield f"there is no template {wanted!r}: add it to templates/, with a text in every language"
         return
     for language in subject.catalogue.languages:
         text = template.texts.get(language)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final
 
@@ -12,6 +12,7 @@ from agent.domain.words import fold
 
 NEAR: Final = timedelta(days=120)
 """Within this of today a day and month have one year that is meant; further away both years may be."""
+_SHORTEST_MONTH: Final = 3
 _DAY_MONTH: Final = re.compile(r"(?<![\d.,/])(\d{1,2})(?:/(\d{1,2})(?![\d./])|\.\s?(\d{1,2})\.(?!\d))")
 
 # Folded: lower case, no accents. The longer phrase first, for it may hold the shorter one.
@@ -62,6 +63,35 @@ def read_near_day(text: str, language: str, today: date) -> str | None:
     found = found or {*_near(folded, languages, today)} or {*_weekdays(folded, languages, today)}
     day = found.pop() if len(found) == 1 else None
     return day.isoformat() if day is not None else None
+
+
+def read_offered_day(text: str, language: str, offered: Sequence[str]) -> str | None:
+    """The only one of the offered days (as 2026-12-24) with the weekday, or the day of the month, that a text names."""
+    folded = fold(text)
+    if _names_month(folded, language) or _LAST.search(folded):
+        return None
+    weekdays = set(_named_weekdays(folded, language))
+    numbers = {int(found) for found in re.findall(r"(?<!\d)\d{1,2}(?!\d)", text)}
+    days = [date.fromisoformat(day) for day in offered]
+    found = [day for day in days if (weekdays or numbers) and weekdays <= {day.weekday()} and numbers <= {day.day}]
+    return found[0].isoformat() if len(found) == 1 else None
+
+
+def names_a_day(text: str, language: str) -> bool:
+    """Whether a text says something of a day, clear or not: so that "last Friday" is not the last one of a list."""
+    folded = fold(text)
+    in_figures = re.search(r"\d", text) is not None
+    return in_figures or _names_month(folded, language) or any(True for _ in _named_weekdays(folded, language))
+
+
+def _names_month(folded: str, language: str) -> bool:
+    months = [fold(month) for code in {language, "en"} & MONTHS.keys() for month in MONTHS[code]]
+    return any(len(word) >= _SHORTEST_MONTH and month.startswith(word) for word in folded.split() for month in months)
+
+
+def _named_weekdays(folded: str, language: str) -> Iterator[int]:
+    for code in {language, "en"} & _WEEKDAYS.keys():
+        yield from (number for number, form in enumerate(_WEEKDAYS[code]) if re.search(rf"\b{form}\b", folded))
 
 
 def _named(folded: str, languages: tuple[str, ...], today: date) -> Iterator[date | None]:

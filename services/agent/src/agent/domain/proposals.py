@@ -119,8 +119,10 @@ def approval_note(case: Case, workflow: Workflow, run: Run, act: NeedAct, held: 
         f"The user agreed: {agreed}",
         *([f"What we know: {known}"] if known else []),
         f"Workflow: {workflow.title}. Nothing has been done yet.",
-        f"In the console, or: floodgate workflows approvals approve {held.proposal_id}",
-        f"(or reject, with --reason). {_until(until)}",
+        "To decide, add a note that says only one of these (or decide in the console):",
+        f"approve {held.proposal_id}",
+        f"reject {held.proposal_id} and why",
+        _until(until),
     ]
     return "\n".join(lines)
 
@@ -139,7 +141,7 @@ def _told(name: str, value: str | int) -> str:
 
 
 def _until(at: datetime) -> str:
-    return f"Nobody decided by {at:%Y-%m-%d %H:%M} UTC: it is handed over to you as it stands."
+    return f"If nobody decides by {at:%Y-%m-%d %H:%M} UTC, it is handed over to you as it stands."
 
 
 def _outcome(need: Need) -> ProposalOutcome:

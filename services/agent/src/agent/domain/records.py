@@ -58,6 +58,8 @@ _STATUS_WORDS: Final[Mapping[str, str]] = {
     "failed": "failed, nothing changed",
     "unknown": "NOT KNOWN whether it was done: check before doing it again",
 }
+_OF_THE_ENGINE: Final = frozenset({"failed", "expired"})
+"""Not words of the shop: what they mean is said already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,13 +245,14 @@ def note(
         rules = f" ({', '.join(case.urgency_reasons)})" if case.urgency_reasons else ""
         lines.append(f"Urgency: {case.urgency:.2f}{rules}")
     if run is not None and run.slots:
-        known = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in sorted(run.slots.items()))
+        known = "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in sorted(run.slots.items()))
         lines.append(f"What we know: {known}")
     for action in run.actions if run else ():
-        detail = f" ({action.detail})" if action.detail else ""
+        detail = f" ({action.detail})" if action.detail and action.detail not in _OF_THE_ENGINE else ""
         undo = f"; taken back by: {action.undo}" if action.undo and not _tried(run, action) else ""
         undo += " (takes back what was done before)" if action.takes_back else ""
-        lines.append(f"Action: {action.action.replace('_', ' ')}: {_STATUS_WORDS[action.status]}{detail}{undo}")
+        what = f"{action.action.replace('_', ' ')}{_called_with(run, action)}"
+        lines.append(f"Action: {what}: {_STATUS_WORDS[action.status]}{detail}{undo}")
     if run is not None and not run.actions:
         lines.append("Action: none, nothing was changed")
     if citations:
@@ -264,6 +267,23 @@ def note(
         lines.append(f"Steps: {' · '.join(run.trace[-12:])}")
     lines.append(f"Language: {case.language}")
     return "\n".join(lines)
+
+
+def _called_with(run: Run | None, action: ActionRecord) -> str:
+    """What an action was called with, as far as the path may keep it: nothing that a person wrote themselves."""
+    path = () if run is None or action.takes_back else run.path
+    way = f"calls {action.action}"
+    inputs = next((taken.inputs for taken in reversed(path) if (taken.step, taken.way) == (action.step, way)), {})
+    told = ", ".join(_told(name, value) for name, value in inputs.items())
+    return f" ({told})" if told else ""
+
+
+def _told(name: str, value: object) -> str:
+    """`data.order.number` and TK-40001 as "order number TK-40001"; cents as an amount."""
+    words = name.partition(".")[2].replace(".", " ").replace("_", " ")
+    if words.endswith(" cents") and isinstance(value, int):
+        return f"{words.removesuffix(' cents')} {value / 100:.2f}"
+    return f"{words} {value}"
 
 
 def _tried(run: Run | None, action: ActionRecord) -> bool:

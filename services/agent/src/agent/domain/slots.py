@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from agent.domain import words
-from agent.domain.days import read_near_day
+from agent.domain.days import names_a_day, read_near_day, read_offered_day
 from agent.domain.model import SlotSpec, SlotType
 from agent.domain.readers import read_amount, read_code, read_day, read_name
 from agent.domain.words import fold
@@ -91,12 +91,12 @@ def read_slot(
         choices: What was offered.
         today: The day on which it was written: what a day without its year, or "tomorrow", is seen from.
     """
+    if spec.type is SlotType.DATE and today is not None:
+        return _read_date(text, language, choices, today)
     if choices:
         return _read_choice(text, language, choices)
     if spec.pattern is not None:
         return read_code(spec.pattern, text)
-    if spec.type is SlotType.DATE and today is not None:
-        return read_day(text, language) or (None if _YEAR.search(text) else read_near_day(text, language, today))
     reader = _READERS.get(spec.type)
     return None if reader is None else reader(text, language)
 
@@ -121,6 +121,19 @@ def read_order_number(text: str) -> str | None:
 def _read_text(text: str) -> str | None:
     stripped = " ".join(text.split())
     return stripped if 0 < len(stripped) <= _MAX_TEXT_LENGTH else None
+
+
+def _read_date(text: str, language: str, choices: Sequence[Choice], today: date) -> str | None:
+    """A day, whether it is offered or not: the question says what is wrong with one that is not."""
+    written = read_day(text, language)
+    if written is None and choices:
+        # "Thursday" is the one that is offered, not the coming one.
+        written = read_offered_day(text, language, [choice.value for choice in choices])
+    if written is None and not _YEAR.search(text):
+        written = read_near_day(text, language, today)
+    if written is not None or not choices or names_a_day(text, language):
+        return written
+    return _read_choice(text, language, choices)
 
 
 def _read_choice(text: str, language: str, choices: Sequence[Choice]) -> str | None:

@@ -130,7 +130,9 @@ def _ask(context: Context, run: Run, step: AskStep, says: Says) -> _Next:
 
 
 def holds_of(context: Context, run: Run, step: AskStep, value: str) -> bool:
-    """Whether an answer is one that the question takes."""
+    """Whether an answer is one that the question takes: one of what it offers, where it offers something."""
+    if (step.choices or step.options) and value not in {button.value for button in buttons(context, run, step)}:
+        return False
     if step.valid is None:
         return True
     members = scope(context, run) | {"value": typed(context.workflow.slots[step.slot], value)}
