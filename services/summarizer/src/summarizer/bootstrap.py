@@ -66,7 +66,7 @@ def bootstrap(
     # One for all versions of the catalogue: a day's budget outlives a reload.
     modes = ModePolicy(None if after_hours is None else after_hours * 3600, settings.online_usd_per_day)
     store = store or SageMakerFeatureStore(store_settings)
-    serde = serde or AvroSerde(load(RegistrySettings).url)
+    serde = serde or AvroSerde(load(RegistrySettings))
 
     def make_handler(content: Catalogue) -> SummarizerHandler:
         return SummarizerHandler(

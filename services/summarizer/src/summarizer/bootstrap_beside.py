@@ -49,7 +49,7 @@ def build_batcher() -> Service:
     summarizer, kafka = load(SummarizerSettings), load(KafkaSettings)
     catalogues = load(CatalogueSettings)
     opened = open_catalogue(catalogues)
-    serde = AvroSerde(load(RegistrySettings).url)
+    serde = AvroSerde(load(RegistrySettings))
     topic = KafkaBatchTopic(kafka, serde)
     store = S3Batches(settings.s3_uri, topic.topic_id)
     sink = KafkaAnswers(EventProducer(kafka, serde), NAME)

@@ -75,7 +75,7 @@ def _line(said: dict[str, object], *, dry_run: bool) -> str:
 
 
 async def _send(interactions: Sequence[Interaction], per_second: float) -> None:
-    serde = AvroSerde(load(RegistrySettings).url)
+    serde = AvroSerde(load(RegistrySettings))
     producer = EventProducer(load(KafkaSettings), serde)
     headers = ((ORIGIN_TOPIC_HEADER, INTERACTIONS.encode()),)
     began = time.monotonic()

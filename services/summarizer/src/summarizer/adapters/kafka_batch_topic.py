@@ -13,6 +13,7 @@ from floodgate.events.serde import AvroSerde
 from floodgate.settings import KafkaSettings
 from floodgate.telemetry import get_logger
 from keyflow.errors import FatalError, PoisonMessageError, RetryableError
+from keyflow.kafka_errors import denied
 
 from summarizer.batching import Asked
 from summarizer.domain.batches import Span
@@ -46,12 +47,13 @@ class KafkaBatchTopic:
         Raises:
             FatalError: Kafka cannot be reached, or there is no such topic.
         """
-        admin = AdminClient({"bootstrap.servers": self._settings.bootstrap_servers, **self._settings.client})
+        admin = AdminClient(self._settings.connection())
         try:
             future = admin.describe_topics(TopicCollection([BATCHED]), request_timeout=_TIMEOUT_SECONDS)[BATCHED]
             return f"{_bits(future.result().topic_id):032x}"
         except KafkaException as error:
-            raise FatalError(f"{BATCHED}: {error.args[0].str()}; run `floodgate setup`") from error
+            refused = denied(error.args[0], "reading", topic=BATCHED)
+            raise refused or FatalError(f"{BATCHED}: {error.args[0].str()}; run `floodgate setup`") from error
 
     def subscribe(self, next_offsets: Callable[[], Mapping[int, int]]) -> None:
         """Joins the group.
@@ -84,8 +86,7 @@ class KafkaBatchTopic:
         Raises:
             RetryableError: Kafka does not give them now.
         """
-        client = {**self._client, "group.id": f"{self._client['group.id']}-again"}  # never joined
-        consumer = Consumer(client)
+        consumer = Consumer({**self._settings.reader(GROUP), "auto.offset.reset": "earliest"})
         try:
             consumer.assign([TopicPartition(BATCHED, span.partition, span.first)])
             while True:
@@ -129,8 +130,7 @@ class KafkaBatchTopic:
     @property
     def _client(self) -> dict[str, Any]:
         return {
-            **self._settings.client,
-            "bootstrap.servers": self._settings.bootstrap_servers,
+            **self._settings.connection(),
             "group.id": f"{self._settings.group_prefix}{GROUP}",
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
@@ -147,10 +147,12 @@ def _checked(message: Message) -> bool:
 
     Raises:
         RetryableError: It is an error of the broker's.
+        AccessDeniedError: Topic or group are not allowed.
     """
     error = message.error()
     if error is not None:
-        raise RetryableError(f"{BATCHED} cannot be read: {error.str()}")
+        refused = denied(error, "reading", topic=BATCHED, group=GROUP)
+        raise refused or RetryableError(f"{BATCHED} cannot be read: {error.str()}")
     return True
 
 

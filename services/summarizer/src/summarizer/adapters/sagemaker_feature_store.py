@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -75,6 +76,25 @@ class SageMakerFeatureStore:
             )
         record = found.get("Record") or []
         return {item["FeatureName"]: item["ValueAsString"] for item in record} or None
+
+    def delete(self, interaction_id: str, at: datetime) -> None:
+        """Deletes the records of an interaction for good.
+
+        Args:
+            interaction_id: Whose.
+            at: Later than the record's event time, else it is refused.
+
+        Raises:
+            RetryableError: Busy or out of reach.
+            FatalError: No such group, or no permission.
+        """
+        with translate_errors("DeleteRecord", self._settings.group):
+            self._connected().delete_record(
+                FeatureGroupName=self._settings.group,
+                RecordIdentifierValueAsString=interaction_id,
+                EventTime=at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                DeletionMode="HardDelete",
+            )
 
     async def close(self) -> None:
         """Waits for the calls under way."""
