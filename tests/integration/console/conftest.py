@@ -50,7 +50,7 @@ def console(stack_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
         process = subprocess.Popen([sys.executable, "-m", "console"], env=env, stdout=out, stderr=out, cwd=ROOT)
     made = Console(f"http://127.0.0.1:{port}", index, stack_env["FLOODGATE_OPENSEARCH_URL"])
     try:
-        until(lambda: _answers(made, process, log), 60.0)
+        until(lambda: _answers(made, process, log), 180.0)
         yield made
         assert '"level": "error"' not in log.read_text(encoding="utf-8")
     finally:

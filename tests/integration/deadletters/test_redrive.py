@@ -92,7 +92,7 @@ def read(settings: KafkaSettings, topic: str, key: bytes) -> list[tuple[bytes, d
     ends = {place.partition: consumer.get_watermark_offsets(place)[1] for place in partitions}
     consumer.assign(partitions)
     found = []
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         message = consumer.poll(0.2)
         if message is not None and message.error() is None and message.key() == key:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from console.domain import agent, impact, letters, now, summaries, timeline
+from console.domain import agent, firewall, impact, letters, now, summaries, timeline
 from console.domain.charts import bar, sparkline, stacked
 from console.domain.letters import Proposal
+from console.settings import ConsoleSettings
 
 NOW = datetime(2026, 3, 9, 12, 0, tzinfo=UTC)
 
@@ -34,14 +35,38 @@ def test_a_case_that_became_urgent_after_it_was_taken_waits_again() -> None:
 
 
 def test_a_case_reopened_within_seven_days_does_not_count() -> None:
-    resolved = [case("kept", days=20), case("back", days=20), case("fresh", days=1)]
-    wrote = [{**case("back", days=15), "kind": "reopened"}]
-    assert impact.settle(resolved, wrote, NOW) == (1, 1, 1)
+    resolved = [case("back", days=20), case("back", days=3), case("fresh", days=2)]
+    assert impact.settle(resolved, [case("back", days=15), case("fresh", days=1)], NOW) == (1, 1)
 
 
 def test_a_case_reopened_later_counts() -> None:
-    wrote = [{**case("kept", days=5), "kind": "reopened"}]
-    assert impact.settle([case("kept", days=20)], wrote, NOW) == (1, 0, 0)
+    assert impact.settle([case("kept", days=20)], [case("kept", days=5)], NOW) == (0, 0)
+
+
+def test_resolved_are_those_that_were_not_reopened() -> None:
+    def answer(**figures: object) -> dict[str, object]:
+        return {"hits": {"total": {"value": 0}, "hits": []}, "aggregations": figures}
+
+    def found(*cases: dict[str, str]) -> dict[str, object]:
+        return {"hits": {"total": {"value": len(cases)}, "hits": [{"_source": one} for one in cases]}}
+
+    resolved = answer(cases={"value": 100}, fresh={"cases": {"value": 20}})
+    nothing = answer(cost={"value": 7.5}, misuse={"buckets": []}, conversations={"value": 400})
+    asked = [resolved, found(case("old", days=15), case("new", days=1)), nothing, nothing, found(), nothing]
+    done = found(case("old", days=20), case("new", days=2))
+    board = impact.board(asked, [done, found()], ConsoleSettings(), NOW)
+    assert (board["resolved"], board["early"], board["reopened"]) == (79, 19, 2)
+    assert board["resolved_share"] == 98 / 400
+
+
+def test_redirects_are_counted_by_conversation() -> None:
+    answer = {"aggregations": {"conversations": {"value": 9}, "again": {"conversations": {"value": 2}}}}
+    assert firewall.outcomes(answer) == {"once": 7, "twice or more": 2}
+
+
+def test_the_newest_conversations_stand_once_each() -> None:
+    found = [{**case("a", minutes=1), "n": 1}, case("b", minutes=2), case("a", minutes=3)]
+    assert timeline.each_once(found) == found[:2]
 
 
 def test_waits_are_measured_to_the_first_person_after_the_alarm() -> None:
@@ -126,3 +151,18 @@ def test_drawings_escape_what_they_are_given() -> None:
         assert "<script>" not in drawn
         assert "<b>" not in drawn
         assert "style=" not in drawn
+
+
+def test_letters_are_grouped_by_language_and_version_too() -> None:
+    key = {"service": "firewall", "error_class": "poison", "reason_line": "no category", "versions_prompt": "screen-4"}
+    bucket = {"doc_count": 3, "first": {"value_as_string": at(hours=2)}, "last": {"value_as_string": at(hours=1)}}
+    found = [{**bucket, "key": {**key, "versions_service": None, "language": language}} for language in ("nl", None)]
+    groups = letters.grouped({"aggregations": {"groups": {"buckets": found}}})
+    assert [(group.version, group.language) for group in groups] == [("screen-4", "nl"), ("screen-4", "unknown")]
+
+
+def test_a_group_without_a_language_has_the_letters_that_say_none() -> None:
+    known = letters.members("open", service="firewall", version="screen-4", language="nl")["query"]["bool"]["filter"]
+    assert {"term": {"language": "nl"}} in known
+    unknown = letters.members("open", service="firewall", language="unknown")["query"]["bool"]["filter"]
+    assert {"bool": {"must_not": [{"exists": {"field": "language"}}]}} in unknown

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from console.domain.documents import Place, document, ledger_update, mapping
+import pytest
+from console.domain.documents import VERSION, Place, document, language_in, ledger_update, mapping
 from floodgate.events import DeadLetter, Message, MessageKind, Metric
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PLACE = Place("support.messages", 3, 41, 1_772_442_000_000)
+
+
+MAPPINGS = {2: "428a68cdb0226e59"}
+"""What the mapping of each version was; a new one gets a new version, so that consoles ask for a rebuild."""
 
 
 def message(text: str) -> Message:
@@ -96,3 +102,24 @@ def test_a_corrected_figure_takes_the_place_of_the_one_before() -> None:
     first, second = document(figure(0, 3.0), PLACE), document(figure(1, 4.0), PLACE)
     assert first[0] == second[0]
     assert second[1]["value"] == 4.0
+
+
+@pytest.mark.parametrize(
+    ("payload", "language"),
+    [
+        ({"language": "nl"}, "nl"),
+        ({"message": {"language": "de"}}, "de"),
+        ({"language": None, "message": {"language": "fr"}}, "fr"),
+        ({"language": ["nl"]}, ""),
+        ({"language": "x" * 21}, ""),
+        ([], ""),
+        (None, ""),
+    ],
+)
+def test_the_language_of_a_letter_is_what_its_payload_says(payload: object, language: str) -> None:
+    assert language_in(payload) == language
+
+
+def test_another_mapping_has_another_version() -> None:
+    properties = json.dumps(mapping()["mappings"]["properties"], sort_keys=True)
+    assert hashlib.sha256(properties.encode()).hexdigest()[:16] == MAPPINGS[VERSION], "raise VERSION, note the mapping"

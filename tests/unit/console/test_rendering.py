@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from console.domain.words import visible
 from console.http.rendering import ago, environment, moment, money, percent
 
 
@@ -26,6 +27,20 @@ def test_small_sums_of_money_are_not_nothing() -> None:
 
 def test_times_are_utc() -> None:
     assert moment("2026-03-02T10:00:00+01:00") == moment(1_772_442_000_000) == "02 Mar 09:00:00"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain\n\ttext, \u05e9\u05dc\u05d5\u05dd, 👍🏽", "plain\n\ttext, \u05e9\u05dc\u05d5\u05dd, 👍🏽"),
+        ("a\u202eb", "a\\u202eb"),
+        ("\x00", "\\u0000"),
+        ("half \ud83d", "half \\ud83d"),
+        ("\U000e0041", "\\udb40\\udc41"),
+    ],
+)
+def test_unseen_characters_are_shown_as_json_writes_them(text: str, shown: str) -> None:
+    assert visible(text) == shown
 
 
 def test_every_template_escapes_what_it_shows() -> None:

@@ -39,7 +39,7 @@ def rebuild_command(as_json: Annotated[bool, typer.Option("--json", help="As JSO
             try:
                 return await rebuild(
                     kafka,
-                    AvroSerde(load(RegistrySettings).url),
+                    AvroSerde(load(RegistrySettings)),
                     projection,
                     keep=timedelta(days=settings.keep_days),
                     progress=lambda read, total: shown.update(task, completed=read, total=total),

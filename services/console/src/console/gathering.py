@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,12 +16,14 @@ from floodgate.modes import EVERYTHING
 
 from console.adapters.kafka_lag import KafkaLag
 from console.adapters.kafka_projector import KafkaProjector
-from console.adapters.kafka_records import KafkaRecords
+from console.adapters.kafka_records import KafkaRecords, TopicFacts
 from console.adapters.opensearch_projection import OpenSearchProjection
+from console.adapters.opensearch_syncs import OpenSearchSyncs
 from console.adapters.prometheus import Figures, PrometheusScraper
 from console.domain import agent, firewall, impact, knowledge, now, summaries, timeline
 from console.domain.documents import Document
 from console.domain.spans import Span, sources
+from console.keeping import Keeping
 from console.settings import ConsoleSettings
 
 _SHOWN_RECORDS: Final = 40
@@ -37,6 +39,7 @@ class Gathering:
         records: Single records.
         lag: What waits.
         scraper: What services say of themselves.
+        syncs: What the knowledge job noted of its runs.
         modes: How far automation may go now.
         catalogue: Categories, paths, workflows.
     """
@@ -50,6 +53,7 @@ class Gathering:
         records: KafkaRecords,
         lag: KafkaLag,
         scraper: PrometheusScraper,
+        syncs: OpenSearchSyncs,
         modes: ModeSwitch,
         catalogue: Catalogue | None,
     ) -> None:
@@ -59,14 +63,26 @@ class Gathering:
         self.records = records
         self._lag = lag
         self._scraper = scraper
+        self._syncs = syncs
         self._modes = modes
         self.catalogue = catalogue
         self.stopping = asyncio.Event()
+        self._keeping: Keeping[list[dict[str, Any]]] = Keeping()
+        self._facts: Keeping[list[TopicFacts]] = Keeping()
+
+    @property
+    def version(self) -> int:
+        """Grows with everything that open pages do not show yet."""
+        return self.projector.version + self._keeping.renewed
+
+    async def _searched(self, name: Hashable, queries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Figures over a long time: kept for a while where they are dear. What people act on is asked anew."""
+        return await self._keeping.get(name, lambda: self.projection.search(*queries))
 
     async def now(self, span: Span, at: datetime) -> Mapping[str, Any]:
         """The first page."""
         answers, lags, figures = await asyncio.gather(
-            self.projection.search(*now.searches(span, at)), self._lag.read(), self._scraper.read()
+            self._searched(("now", span.name), now.searches(span, at)), self._lag.read(), self._scraper.read()
         )
         board = now.board(span, answers, self._settings.daily_budget_usd)
         names = sorted({case["conversation_id"] for case in board["urgent"]})
@@ -85,33 +101,49 @@ class Gathering:
 
     async def firewall(self, span: Span, at: datetime) -> Mapping[str, Any]:
         """What the firewall decided."""
-        return firewall.board(await self.projection.search(*firewall.searches(span, at)))
+        return firewall.board(await self._searched(("firewall", span.name), firewall.searches(span, at)))
 
     async def agent(self, span: Span, at: datetime) -> Mapping[str, Any]:
         """What workflows did."""
-        answers = await self.projection.search(*agent.searches(span, at))
-        return agent.board(answers, self.catalogue.workflows if self.catalogue else {}, at)
+        answers = await self._searched(("agent", span.name), agent.searches(span, at))
+        [approvals] = await self.projection.search(agent.pending())
+        return agent.board([*answers, approvals], self.catalogue.workflows if self.catalogue else {}, at)
 
     async def summaries(self, span: Span, at: datetime) -> Mapping[str, Any]:
         """The feature records."""
-        answers = await self.projection.search(*summaries.searches(span, at))
-        first = summaries.board(answers)
-        covered = (await self.projection.search(summaries.covered(first["interaction_ids"])))[0]
-        return {**first, **summaries.completeness(first["interaction_ids"], covered)}
+
+        async def ask() -> list[dict[str, Any]]:
+            found = await self.projection.search(*summaries.searches(span, at))
+            return found + await self.projection.search(summaries.covered(summaries.interaction_ids(found)))
+
+        *answers, covered = await self._keeping.get(("summaries", span.name), ask)
+        return {
+            **summaries.board(answers),
+            **summaries.completeness(summaries.interaction_ids(answers), covered),
+        }
 
     async def knowledge(self, span: Span, at: datetime) -> Mapping[str, Any]:
         """What is known, and what was not found."""
-        return knowledge.board(await self.projection.search(*knowledge.searches(span, at)), self.catalogue, at.date())
+        answers = await self._searched(("knowledge", span.name), knowledge.searches(span, at))
+        notes = knowledge.synced(await self._syncs.read(), at)
+        return {**knowledge.board(answers, self.catalogue, at.date()), "sync": notes}
 
     async def impact(self, span: Span, at: datetime) -> Mapping[str, Any]:
         """The month, for leadership."""
-        answers = await self.projection.search(*impact.searches(at))
-        return impact.board(answers, self._settings, at)
+
+        async def ask() -> list[dict[str, Any]]:
+            found = await self.projection.search(*impact.searches(at))
+            return found + await self.projection.search(*impact.further_searches(found, at))
+
+        answers = await self._keeping.get("impact", ask)
+        first = len(impact.searches(at))
+        return impact.board(answers[:first], answers[first:], self._settings, at)
 
     async def conversations(self, text: str, *, texts: bool) -> list[Document]:
         """Those that match, or the newest."""
-        query = timeline.matching(text, texts=texts) if text else timeline.latest()
-        return sources((await self.projection.search(query))[0])
+        if text:
+            return sources((await self.projection.search(timeline.matching(text, texts=texts)))[0])
+        return timeline.each_once(sources((await self.projection.search(timeline.latest()))[0]))
 
     async def conversation_documents(self, conversation_id: str) -> list[Document]:
         """Every record of a conversation."""
@@ -172,7 +204,7 @@ class Gathering:
 
     async def topics(self, topic: str, *, partition: str, offset: str, at: str, key: str) -> dict[str, Any]:
         """The topics, and records of the chosen one."""
-        facts = await asyncio.to_thread(self.records.facts)
+        facts = await self._facts.get("facts", lambda: asyncio.to_thread(self.records.facts))
         problem, shown = "", []
         if topic in declared():
             try:

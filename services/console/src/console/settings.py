@@ -42,6 +42,9 @@ class ConsoleSettings(BaseSettings):
     operators: list[str] = Field(default=["floodgate-operators"], description="Groups that may change things.")
 
     index: str = Field(default="floodgate-console", pattern=r"^[a-z0-9-]+$", description="Alias of the projection.")
+    knowledge_syncs: str = Field(
+        default="floodgate-syncs", pattern=r"^[a-z0-9-]+$", description="Where the knowledge job notes its runs."
+    )
     keep_days: int = Field(default=30, ge=1, description="Older events leave the projection.")
     daily_budget_usd: float | None = Field(default=None, gt=0)
     two_person_services: list[str] = Field(

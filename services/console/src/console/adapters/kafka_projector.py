@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from floodgate.deadletters.masking import decoded
+from floodgate.events import DeadLetter
 from floodgate.events.serde import AvroSerde
 from floodgate.settings import KafkaSettings
 from floodgate.telemetry import counter, gauge, get_logger
@@ -16,12 +18,14 @@ from floodgate.waiting import until_stopped
 from keyflow.errors import FatalError, KeyflowError, OutageError, PoisonMessageError, RetryableError
 
 from console.adapters.opensearch_projection import Offsets, OpenSearchProjection
-from console.domain.documents import LEDGER, TOPICS, Document, Place, document, ledger_update
+from console.domain.documents import LEDGER, TOPICS, VERSION, Document, Place, document, language_in, ledger_update
 
 log = get_logger(__name__)
 
 _AT_ONCE: Final = 500
-_WAIT_SECONDS: Final = 0.25
+_WAIT_SECONDS: Final = 0.2
+_SHOW_SECONDS: Final = 0.3
+_SHOW_BEHIND_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 5.0
 _TIMEOUT_SECONDS: Final = 15.0
 _FORGET_SECONDS: Final = 6 * 3600.0
@@ -59,11 +63,14 @@ class KafkaProjector:
         self._consumer: Consumer | None = None
         self._index = ""
         self._offsets: Offsets = {}
-        self._looked = self._forgot = 0.0
+        self._looked = self._forgot = self._shown = 0.0
+        self._unseen = False
         self.version = 0
         """Grows with every batch: pages that are open ask anew then."""
         self.problem = "it is being made"
         """Why the projection stands still; empty while it runs."""
+        self.is_outdated = False
+        """Whether the index was made by another version, so that pages miss something until it is rebuilt."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follows the topics until `stop` is set; what goes wrong is waited out."""
@@ -86,6 +93,11 @@ class KafkaProjector:
             log.warning("console.projection_waits", error=said)
         self.problem = said
 
+    def _tell_version(self, version: int) -> None:
+        self.is_outdated = version != VERSION
+        if self.is_outdated:
+            log.warning("console.projection_outdated", index=self._index, version=version, needs=VERSION)
+
     async def _step(self) -> None:
         if time.monotonic() - self._looked > _LOOK_SECONDS or not self._index:
             await self._look()
@@ -93,6 +105,14 @@ class KafkaProjector:
         messages = await asyncio.to_thread(self._consumer.consume, _AT_ONCE, _WAIT_SECONDS)
         if messages:
             await self._write(messages)
+        await self._show(_SHOW_SECONDS if len(messages) < _AT_ONCE else _SHOW_BEHIND_SECONDS)
+
+    async def _show(self, after_seconds: float) -> None:
+        """Open pages are told of what searches find, not of what was only written."""
+        if self._unseen and time.monotonic() - self._shown > after_seconds:
+            await self._projection.refresh(self._index)
+            self._unseen, self._shown = False, time.monotonic()
+            self.version += 1
 
     async def _look(self) -> None:
         """Whether the index was exchanged by a rebuild, and where to go on then."""
@@ -102,6 +122,7 @@ class KafkaProjector:
             self._consumer = self._consumer or _consumer(self._settings)
             await asyncio.to_thread(self._assign)
             self._index = index
+            self._tell_version(await self._projection.version(index))
         self._looked = time.monotonic()
         await self._forget_old()
         _BEHIND.set(await asyncio.to_thread(self._behind))
@@ -128,7 +149,7 @@ class KafkaProjector:
         advance(self._offsets, messages)
         await self._projection.write(self._index, updates, self._offsets)
         _WRITTEN.inc(len(updates))
-        self.version += 1
+        self._unseen = True
 
 
 async def rebuild(
@@ -189,9 +210,14 @@ def documents(messages: Sequence[Message], serde: AvroSerde) -> Iterator[tuple[s
             continue
         place = Place(topic, message.partition() or 0, message.offset() or 0, message.timestamp()[1])
         try:
-            yield document(serde.decode(topic, value), place)
+            record = serde.decode(topic, value)
         except PoisonMessageError:
             _UNREADABLE.labels(topic).inc()
+            continue
+        event_id, found = document(record, place)
+        if isinstance(record, DeadLetter) and (language := language_in(decoded(record, serde))):
+            found["language"] = language
+        yield event_id, found
 
 
 def advance(offsets: Offsets, messages: Sequence[Message]) -> None:
@@ -241,11 +267,7 @@ def _positions(consumer: Consumer, ends: Mapping[tuple[str, int], int]) -> dict[
 
 def _consumer(settings: KafkaSettings) -> Consumer:
     config: dict[str, Any] = {
-        **settings.client,
-        "bootstrap.servers": settings.bootstrap_servers,
-        "group.id": f"{settings.group_prefix}console",  # never committed to: the index has the offsets
-        "enable.auto.commit": False,
-        "isolation.level": "read_committed",
+        **settings.reader("console"),  # the index has the offsets
         "auto.offset.reset": "earliest",
         "queued.max.messages.kbytes": 16_384,
         "fetch.wait.max.ms": 200,

@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from floodgate.events import DeadLetter
 from floodgate.events.serde import AvroSerde
 from floodgate.events.topics import topics
+from floodgate.group_status import ends_of
 from floodgate.settings import KafkaSettings
 from keyflow.errors import KeyflowError, OutageError
 
 _TIMEOUT_SECONDS: Final = 5.0
 _READ_SECONDS: Final = 3.0
+_AT_ONCE: Final = 40
 _DEAD_LETTERS: Final = "support.dead-letters"
 
 
@@ -48,7 +51,7 @@ class Shown:
 
 
 class KafkaRecords:
-    """Reads by place. One client, used by one caller at a time.
+    """Reads by place, for one caller at a time.
 
     Args:
         settings: Where Kafka is.
@@ -60,6 +63,7 @@ class KafkaRecords:
         self._serde = serde
         self._lock = threading.Lock()
         self._made: Consumer | None = None
+        self._partitions: dict[str, list[int]] = {}
 
     def close(self) -> None:
         """Closes the client."""
@@ -76,13 +80,16 @@ class KafkaRecords:
         """
         with self._client() as client:
             there = client.list_topics(timeout=_TIMEOUT_SECONDS).topics
+            known = [
+                TopicPartition(name, part) for name in topics() if name in there for part in there[name].partitions
+            ]
+            ends = ends_of(client, known)
+            counts: dict[str, int] = defaultdict(int)
+            for (name, _), (low, high) in ends.items():
+                counts[name] += high - low
             return [
                 TopicFacts(
-                    name,
-                    topic.record or "bytes",
-                    len(there[name].partitions),
-                    sum(high - low for low, high in self._bounds(client, name).values()),
-                    topic.retention_days,
+                    name, topic.record or "bytes", len(there[name].partitions), counts[name], topic.retention_days
                 )
                 for name, topic in topics().items()
                 if name in there
@@ -120,13 +127,13 @@ class KafkaRecords:
             OutageError: Kafka does not answer.
         """
         with self._client() as client:
-            bounds = self._bounds(client, _DEAD_LETTERS)
-            low, high = bounds.get(partition, (0, 0))
-            if not low <= offset < high:
-                return None
-            found = self._read(client, [TopicPartition(_DEAD_LETTERS, partition, offset)], bounds, 1)
+            client.assign([TopicPartition(_DEAD_LETTERS, partition, offset)])
+            found = client.consume(1, _READ_SECONDS)  # the record, or that the partition ends here
+            client.unassign()
+        if not found:
+            raise OutageError("Kafka does not answer: try it again in a few seconds")
         for message in found:
-            if message.offset() == offset and message.value() is not None:
+            if message.error() is None and message.offset() == offset and message.value() is not None:
                 record = self._serde.decode(_DEAD_LETTERS, message.value() or b"")
                 return record if isinstance(record, DeadLetter) else None
         return None
@@ -164,10 +171,12 @@ class KafkaRecords:
         # What an open transaction holds back is not waited for.
         deadline = time.monotonic() + _READ_SECONDS
         while left and time.monotonic() < deadline:
-            messages = client.consume(100, 0.3)
+            messages = client.consume(1, 0.05) + client.consume(_AT_ONCE, 0)  # waits for the first alone
             for message in messages:
-                part = message.partition()
-                if message.error() is None and part in left:
+                part, error = message.partition(), message.error()
+                if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                    left.pop(part or 0, None)
+                elif error is None and part in left:
                     found.append(message)
                     left[part] -= 1
             positions = {place.partition: place.offset for place in client.position(list(begins))}
@@ -200,11 +209,10 @@ class KafkaRecords:
             return None, f"{len(raw)} bytes that are no JSON"
 
     def _bounds(self, client: Consumer, topic: str) -> dict[int, tuple[int, int]]:
-        partitions = client.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic].partitions
-        return {
-            part: client.get_watermark_offsets(TopicPartition(topic, part), timeout=_TIMEOUT_SECONDS)
-            for part in partitions
-        }
+        if topic not in self._partitions:  # how many there are never changes
+            self._partitions[topic] = list(client.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic].partitions)
+        ends = ends_of(client, (TopicPartition(topic, part) for part in self._partitions[topic]))
+        return {part: bounds for (_, part), bounds in ends.items()}
 
     @contextmanager
     def _client(self) -> Iterator[Consumer]:
@@ -212,14 +220,12 @@ class KafkaRecords:
             try:
                 self._made = self._made or Consumer(
                     {
-                        **self._settings.client,
-                        "bootstrap.servers": self._settings.bootstrap_servers,
-                        "group.id": f"{self._settings.group_prefix}console-look",
-                        "enable.auto.commit": False,
-                        "isolation.level": "read_committed",
-                        "fetch.wait.max.ms": 50,
+                        **self._settings.reader("console-look"),
+                        "fetch.wait.max.ms": 20,
+                        "max.partition.fetch.bytes": 131_072,  # pages show forty records; a larger one comes alone
                         "queued.max.messages.kbytes": 4_096,
-                        "enable.partition.eof": False,
+                        "fetch.queue.backoff.ms": 5,  # by default a full queue keeps the next reader waiting a second
+                        "enable.partition.eof": True,  # the end, also where a transaction's marker stands there
                     }
                 )
                 yield self._made

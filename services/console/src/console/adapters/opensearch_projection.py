@@ -74,6 +74,11 @@ class OpenSearchProjection:
         if answer.status_code == 400 and "resource_already_exists_exception" not in answer.text:
             raise FatalError(f"OpenSearch refuses the index {index}: {reason_of(answer)}")
 
+    async def version(self, index: str) -> int:
+        """The version of the documents that this index was made for; 0 before versions were noted."""
+        answer = await self.call("GET", f"/{index}/_mapping")
+        return int(answer.json()[index]["mappings"].get("_meta", {}).get("projection_version", 0))
+
     async def next_name(self) -> str:
         """A name for the index of a rebuild."""
         answer = await self.call("GET", f"/{self.alias}-*/_alias", accept=(_MISSING,))
@@ -144,6 +149,7 @@ class OpenSearchProjection:
                 raise RetryableError("the projection is being made: load the page again in a few seconds")
             if "error" in response:
                 raise RetryableError(f"OpenSearch cannot answer: {response['error'].get('type', 'error')}")
+            response.pop("took", None)  # what was found is compared with what was found before
         return found
 
     async def get(self, event_id: str) -> Document | None:

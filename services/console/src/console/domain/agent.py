@@ -18,7 +18,7 @@ _MARGIN: Final = 12
 
 
 def searches(span: Span, now: datetime) -> list[Query]:
-    """What the page asks for."""
+    """What the page asks for, beside `pending`, which is never kept."""
     since = span.since(now)
     cases: Query = {"cardinality": {"field": "conversation_id", "precision_threshold": 1000}}
     steps = terms("step", 40, cases=cases)
@@ -36,7 +36,6 @@ def searches(span: Span, now: datetime) -> list[Query]:
             sources=terms("source"),
             teams=terms("team"),
         ),
-        pending(),
         counted(
             within(since, topic="support.verdicts", decision="automate"), workflows=terms("workflow", 30, cases=cases)
         ),
@@ -67,7 +66,7 @@ def _resolved() -> Query:
 
 def board(answers: Sequence[Answer], workflows: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """What the page shows."""
-    replies, handed, approvals, automated = answers
+    replies, handed, automated, approvals = answers
     rows = [_row(bucket) for bucket in buckets(replies, "workflows") if bucket["key"] != "unknown"]
     spoke: dict[str, dict[str, int]] = {}
     for row in rows:

@@ -21,6 +21,8 @@ from floodgate.events import (
 )
 from floodgate.privacy import redact
 
+from console.domain.words import visible
+
 Document = dict[str, Any]
 
 LEDGER: Final = "support.redrive.ledger"
@@ -41,6 +43,9 @@ TOPICS: Final = (
     "support.approvals",
 )
 """What is projected as one document a record; the ledger is added to the letters that it speaks of."""
+
+VERSION: Final = 2
+"""Raised with every change of what a document holds; an index of another version is told to be rebuilt."""
 
 _EXACT: Final = (
     "conversation_id",
@@ -112,6 +117,8 @@ _USAGE: Final = (
     "calls",
 )
 _MAX_SEARCHED: Final = 4_000
+_MAX_REASON: Final = 500
+_MAX_LANGUAGE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +217,17 @@ def _of_verdict(verdict: Verdict) -> Document:
 
 def _of_letter(letter: DeadLetter) -> Document:
     key = (letter.key or b"").decode(errors="replace")
-    found: Document = {"letter_key": key, "reason_line": letter.reason, "state": "open"}
+    found: Document = {"letter_key": key, "reason_line": visible(letter.reason)[:_MAX_REASON], "state": "open"}
     if ":" in key:
         found["conversation_id"] = key
     return found
+
+
+def language_in(payload: Any) -> str:
+    """The language that a letter's payload says, itself or in the message that it carries; empty when neither does."""
+    parts = [payload, payload.get("message")] if isinstance(payload, Mapping) else []
+    said = [part.get("language") for part in parts if isinstance(part, Mapping)]
+    return next((name for name in said if isinstance(name, str) and 0 < len(name) <= _MAX_LANGUAGE), "")
 
 
 def _searchable(text: str, language: str | None, country: str | None) -> str:
@@ -271,4 +285,5 @@ def mapping() -> Document:
         "offsets": {"type": "object", "enabled": False},
     }
     settings = {"number_of_shards": 1, "auto_expand_replicas": "0-1", "refresh_interval": "500ms"}
-    return {"settings": settings, "mappings": {"dynamic": False, "properties": properties}}
+    meta = {"projection_version": VERSION}
+    return {"settings": settings, "mappings": {"_meta": meta, "dynamic": False, "properties": properties}}

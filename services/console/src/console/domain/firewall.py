@@ -13,20 +13,17 @@ from console.domain.spans import (
     buckets,
     counted,
     counts,
-    members_alone,
-    newest,
     percentiles,
     percentiles_of,
     share,
-    sources,
     terms,
     total,
+    value_of,
     within,
     yes_or_no,
 )
 
 _COLUMNS: Final = 24
-_REDIRECTS: Final = 200
 
 
 def searches(span: Span, now: datetime) -> list[Query]:
@@ -45,19 +42,18 @@ def searches(span: Span, now: datetime) -> list[Query]:
             speed=percentiles("elapsed_ms"),
             screened=yes_or_no("screened"),
         ),
-        members_alone(
-            newest(within(since, topic="support.verdicts", decision="redirect"), _REDIRECTS),
-            "conversation_id",
-            "redirect_count",
+        counted(
+            within(since, topic="support.verdicts", decision="redirect"),
+            conversations=_conversations(),
+            again={"filter": {"range": {"redirect_count": {"gte": 2}}}, "aggs": {"conversations": _conversations()}},
         ),
         counted(within(since, topic="support.feedback"), labels=terms("label"), should_be=terms("should_be", 10)),
-        counted(within(since, topic="support.messages", kind="user_message"), clicked=terms("chosen_path", 20)),
     ]
 
 
 def board(answers: Sequence[Answer]) -> dict[str, Any]:
     """What the page shows."""
-    verdicts, redirects, feedback, _ = answers
+    verdicts, redirects, feedback = answers
     labels = counts(feedback, "labels")
     judged = labels.get("ok", 0) + labels.get("wrong_path", 0)
     p50, p95 = percentiles_of(verdicts["aggregations"], "speed")
@@ -73,7 +69,7 @@ def board(answers: Sequence[Answer]) -> dict[str, Any]:
         "speed_p95_ms": p95,
         "unscreened": counts(verdicts, "screened").get("false", 0),
         "redirected": total(redirects),
-        "redirects": outcomes(sources(redirects)),
+        "redirects": outcomes(redirects),
         "judged": judged,
         "wrong": labels.get("wrong_path", 0),
         "false_alarms": share(labels.get("wrong_path", 0), judged),
@@ -125,13 +121,12 @@ def _language(bucket: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def outcomes(redirects: Sequence[dict[str, Any]]) -> dict[str, int]:
+def outcomes(answer: Answer) -> dict[str, int]:
     """How often conversations were redirected: once may have helped, twice did not."""
-    highest: dict[str, int] = {}
-    for verdict in redirects:
-        name = verdict["conversation_id"]
-        highest[name] = max(highest.get(name, 0), int(verdict.get("redirect_count", 1)))
-    found = {"once": 0, "twice or more": 0}
-    for count in highest.values():
-        found["once" if count <= 1 else "twice or more"] += 1
-    return found
+    figures = answer["aggregations"]
+    again = round(value_of(figures["again"], "conversations"))
+    return {"once": max(0, round(value_of(figures, "conversations")) - again), "twice or more": again}
+
+
+def _conversations() -> Query:
+    return {"cardinality": {"field": "conversation_id", "precision_threshold": 3_000}}

@@ -24,7 +24,9 @@ from console.domain.spans import (
 
 MONTH: Final = timedelta(days=30)
 SETTLED: Final = timedelta(days=7)
-_CASES: Final = 10_000
+_REOPENED: Final = 10_000
+_URGENT: Final = 1_000
+"""The wait is the median of the newest so many: each is compared with when a person came."""
 
 
 class Baseline(Protocol):
@@ -39,27 +41,46 @@ class Baseline(Protocol):
 
 
 def searches(now: datetime) -> list[Query]:
-    """What the page asks for."""
+    """What the page asks for first."""
     since = now - MONTH
     named = ("conversation_id", "at")
+    resolved = within(since, topic="support.replies", resolved=True)
+    fresh = {"filter": {"range": {"at": {"gt": (now - SETTLED).isoformat()}}}, "aggs": {"cases": _conversations()}}
     return [
-        members_alone(newest(within(since, topic="support.replies", resolved=True), _CASES), *named),
-        members_alone(newest(within(since, topic="support.messages", kind="reopened"), _CASES), *named, "kind"),
+        counted(resolved, cases=_conversations(), fresh=fresh),
+        members_alone(newest(within(since, topic="support.messages", kind="reopened"), _REOPENED), *named),
         counted(costing(since), cost=total_of("cost_usd")),
         counted(within(since, topic="support.verdicts"), misuse={"terms": {"field": "misuse", "size": 10}}),
-        members_alone(newest(within(since, topic="support.escalations", urgent=True), _CASES), *named),
-        members_alone(newest(within(since, topic="support.messages", kind="human_joined"), _CASES), *named),
-        counted(
-            within(since, topic="support.messages", kind="user_message"),
-            conversations={"cardinality": {"field": "conversation_id", "precision_threshold": 10_000}},
-        ),
+        members_alone(newest(within(since, topic="support.escalations", urgent=True), _URGENT), *named),
+        counted(within(since, topic="support.messages", kind="user_message"), conversations=_conversations()),
     ]
 
 
-def board(answers: Sequence[Answer], baseline: Baseline, now: datetime) -> dict[str, Any]:
+def further_searches(answers: Sequence[Answer], now: datetime) -> list[Query]:
+    """What the page asks for then: what was resolved of what was reopened, and who took the urgent cases."""
+    reopened, urgent = _names(answers[1]), _names(answers[4])
+    named = ("conversation_id", "at")
+    done = within(now - MONTH, topic="support.replies", resolved=True, conversation_id=reopened)
+    joined = within(now - MONTH, topic="support.messages", kind="human_joined", conversation_id=urgent)
+    return [members_alone(newest(done, _REOPENED), *named), members_alone(newest(joined, 5 * _URGENT), *named)]
+
+
+def _conversations() -> Query:
+    return {"cardinality": {"field": "conversation_id", "precision_threshold": 10_000}}
+
+
+def _names(answer: Answer) -> list[str]:
+    return sorted({found["conversation_id"] for found in sources(answer)})
+
+
+def board(answers: Sequence[Answer], further: Sequence[Answer], baseline: Baseline, now: datetime) -> dict[str, Any]:
     """What the page shows."""
-    resolved, wrote, cost, verdicts, urgent, joined, messages = answers
-    kept, reopened, early = settle(sources(resolved), sources(wrote), now)
+    resolved, reopened_events, cost, verdicts, urgent, messages = answers
+    done, joined = further
+    reopened = settle(sources(done), sources(reopened_events), now)
+    fresh = round(value_of(resolved["aggregations"]["fresh"], "cases"))
+    early = max(0, fresh - reopened[1])
+    kept = max(0, round(value_of(resolved["aggregations"], "cases")) - fresh - reopened[0])
     spent = value_of(cost["aggregations"], "cost")
     waits = waits_minutes(sources(urgent), sources(joined))
     minutes = baseline.baseline_minutes_per_case
@@ -71,13 +92,14 @@ def board(answers: Sequence[Answer], baseline: Baseline, now: datetime) -> dict[
         "cases": cases,
         "resolved": kept,
         "early": early,
-        "reopened": reopened,
+        "reopened": sum(reopened),
         "resolved_share": share(kept + early, cases),
         "spent": spent,
         "cost_per_resolution": share(spent, kept + early),
         "baseline_cost": before,
         "saved_usd": None if before is None else (kept + early) * before - spent,
         "urgent_cases": total(urgent),
+        "urgent_looked_at": len(sources(urgent)),
         "urgent_wait_minutes": _median(waits),
         "baseline_wait": baseline.baseline_urgent_wait_minutes,
         "minutes_saved": None if minutes is None else (kept + early) * minutes,
@@ -89,24 +111,23 @@ def board(answers: Sequence[Answer], baseline: Baseline, now: datetime) -> dict[
 
 
 def settle(
-    resolved: Sequence[Mapping[str, Any]], wrote: Sequence[Mapping[str, Any]], now: datetime
-) -> tuple[int, int, int]:
-    """How many cases stayed resolved for seven days, were reopened within them, or have not had them yet."""
+    resolved: Sequence[Mapping[str, Any]], reopened: Sequence[Mapping[str, Any]], now: datetime
+) -> tuple[int, int]:
+    """How many cases were reopened within seven days of their resolution: of those resolved earlier, and lately."""
     done: dict[str, datetime] = {}
     for reply in resolved:
         moment = datetime.fromisoformat(reply["at"])
         done[reply["conversation_id"]] = min(moment, done.get(reply["conversation_id"], moment))
-    reopened = {
+    back = {
         event["conversation_id"]
-        for event in wrote
-        if event.get("kind") == "reopened"
-        and event["conversation_id"] in done
+        for event in reopened
+        if event["conversation_id"] in done
         and done[event["conversation_id"]]
         < datetime.fromisoformat(event["at"])
         <= done[event["conversation_id"]] + SETTLED
     }
-    early = sum(name not in reopened and moment > now - SETTLED for name, moment in done.items())
-    return len(done) - len(reopened) - early, len(reopened), early
+    lately = sum(done[name] > now - SETTLED for name in back)
+    return len(back) - lately, lately
 
 
 def waits_minutes(urgent: Sequence[Mapping[str, Any]], joined: Sequence[Mapping[str, Any]]) -> list[float]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from floodgate.catalogue import Catalogue
 
 from console.domain.spans import Answer, Query, Span, buckets, counted, counts, newest, sources, terms, within
+
+_OVERDUE: Final = timedelta(hours=49)
+"""It runs daily; one that is missed is none yet."""
 
 
 def searches(span: Span, now: datetime) -> list[Query]:
@@ -69,4 +72,35 @@ def _article(catalogue: Catalogue, name: str, uses: dict[str, int], today: date)
         "stale": review <= today,
         "soon": review <= today + timedelta(days=30),
         "uses": uses.get(name, 0),
+    }
+
+
+def synced(notes: Mapping[str, Mapping[str, Any]], now: datetime) -> dict[str, Any] | None:
+    """What the page shows of the last runs of the knowledge job; None before the first."""
+    last, changed = notes.get("last"), notes.get("changed")
+    if last is None:
+        return None
+    age = now - datetime.fromisoformat(last["at"])
+    sources = [{**source, "refused_count": sum(source["refused"].values())} for source in last["sources"]]
+    return {
+        "at": last["at"],
+        "seconds": age.total_seconds(),
+        "overdue": age > _OVERDUE,
+        "outcome": last["outcome"],
+        "error": last["error"],
+        "passages": last.get("passages"),
+        "contradictions": last.get("contradictions", 0),
+        "sources": sources,
+        "not_read": [source["source_id"] for source in sources if source["outcome"] != "pulled"],
+        "failed": sum(source["refused_count"] for source in sources),
+        "changed": None if changed is None else _changed(changed),
+    }
+
+
+def _changed(note: Mapping[str, Any]) -> dict[str, Any]:
+    parts = [(name, note[name], note[f"{name}_count"] - len(note[name])) for name in ("added", "changed", "removed")]
+    return {
+        "at": note["at"],
+        "version": note["version"],
+        "parts": [{"name": name, "articles": names, "more": more} for name, names, more in parts if names],
     }

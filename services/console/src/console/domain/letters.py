@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from console.domain.documents import Document
 from console.domain.spans import Answer, Query, buckets, terms
 
-_MEMBERS: Final = ("service", "error_class", "reason_line", "language", "version")
+MEMBERS: Final = ("service", "error_class", "reason_line", "version", "language")
+"""What the letters of a group have in common."""
+UNKNOWN: Final = "unknown"
 _AT_MOST: Final = 200
 
 
@@ -24,6 +25,7 @@ class Group:
     error_class: str
     reason: str
     version: str
+    language: str
     count: int
     first: str
     last: str
@@ -32,7 +34,7 @@ class Group:
 def groups(state: str) -> Query:
     """Letters by what failed."""
     below = {"first": {"min": {"field": "at"}}, "last": {"max": {"field": "at"}}}
-    fields = ("service", "error_class", "reason_line", "versions.prompt", "versions.service")
+    fields = ("service", "error_class", "reason_line", "versions.prompt", "versions.service", "language")
     by = [{name.replace(".", "_"): {"terms": {"field": name, "missing_bucket": True}}} for name in fields]
     found = {"composite": {"size": _AT_MOST, "sources": by}, "aggs": below}
     return {
@@ -51,9 +53,7 @@ def states() -> Query:
 def members(state: str, **chosen: str) -> Query:
     """The letters of a group, the newest first."""
     query = _letters(state)
-    for name, value in chosen.items():
-        if value:
-            query["bool"]["filter"].append({"term": {name: value}})
+    query["bool"]["filter"] += [_holds(name, value) for name, value in chosen.items() if value]
     return {
         "size": _AT_MOST,
         "track_total_hits": True,
@@ -61,6 +61,16 @@ def members(state: str, **chosen: str) -> Query:
         "sort": [{"at": "desc"}],
         "_source": {"excludes": ["record"]},
     }
+
+
+def _holds(name: str, value: str) -> Query:
+    if name == "version":
+        prompt, service = {"term": {"versions.prompt": value}}, {"term": {"versions.service": value}}
+        by_service = {"bool": {"filter": [service], "must_not": [{"exists": {"field": "versions.prompt"}}]}}
+        return {"bool": {"should": [prompt, by_service], "minimum_should_match": 1}}
+    if name == "language" and value == UNKNOWN:
+        return {"bool": {"must_not": [{"exists": {"field": "language"}}]}}
+    return {"term": {name: value}}
 
 
 def _letters(state: str) -> Query:
@@ -78,6 +88,7 @@ def grouped(answer: Answer) -> list[Group]:
             bucket["key"]["error_class"] or "unknown",
             bucket["key"]["reason_line"] or "",
             bucket["key"]["versions_prompt"] or bucket["key"]["versions_service"] or "",
+            bucket["key"]["language"] or UNKNOWN,
             bucket["doc_count"],
             bucket["first"]["value_as_string"],
             bucket["last"]["value_as_string"],
@@ -161,8 +172,3 @@ class Proposal:
 def may_confirm(proposal: Proposal, person: str) -> bool:
     """Whether this person is another one."""
     return proposal.asked_by != person
-
-
-def language_of(letter: Document) -> str:
-    """The language of a letter, where its record says it."""
-    return str(letter.get("language") or "unknown")

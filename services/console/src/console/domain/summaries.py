@@ -97,8 +97,12 @@ def board(answers: Sequence[Answer]) -> dict[str, Any]:
         "drift": {name: distance(counts(earlier, name), counts(later, name)) for name in _DRIFTING},
         "letters": counts(letters, "states"),
         "interactions": total(interactions),
-        "interaction_ids": [found["interaction_id"] for found in sources(interactions)],
     }
+
+
+def interaction_ids(answers: Sequence[Answer]) -> list[str]:
+    """The newest interactions, whose feature records are looked for."""
+    return [found["interaction_id"] for found in sources(answers[4])]
 
 
 def distance(before: Mapping[str, int], after: Mapping[str, int]) -> float | None:

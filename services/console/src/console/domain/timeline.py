@@ -13,6 +13,8 @@ from console.domain.documents import Document
 from console.domain.spans import Query
 
 _AT_MOST: Final = 500
+_SHOWN: Final = 30
+_LATEST: Final = 120
 _TITLES: Final = {
     "support.messages": "Customer",
     "support.verdicts": "Firewall",
@@ -57,7 +59,7 @@ def matching(text: str, *, texts: bool) -> Query:
         "bool": {"should": wanted, "minimum_should_match": 1, "filter": [{"exists": {"field": "conversation_id"}}]}
     }
     return {
-        "size": 30,
+        "size": _SHOWN,
         "query": query,
         "collapse": {"field": "conversation_id"},
         "sort": [{"at": "desc"}],
@@ -66,11 +68,11 @@ def matching(text: str, *, texts: bool) -> Query:
 
 
 def latest() -> Query:
-    """Conversations in which something was decided last."""
+    """What was decided last. Not collapsed: that would look at every verdict there is."""
     return {
-        "size": 30,
+        "size": _LATEST,
+        "track_total_hits": False,
         "query": {"term": {"topic": "support.verdicts"}},
-        "collapse": {"field": "conversation_id"},
         "sort": [{"at": "desc"}],
         "_source": [
             "conversation_id",
@@ -84,6 +86,14 @@ def latest() -> Query:
             "channel",
         ],
     }
+
+
+def each_once(found: Sequence[Document]) -> list[Document]:
+    """The conversations of these documents, each with its first."""
+    once: dict[str, Document] = {}
+    for one in found:
+        once.setdefault(one["conversation_id"], one)
+    return list(once.values())[:_SHOWN]
 
 
 def hops(documents: Sequence[Document], *, unmask: bool) -> list[dict[str, Any]]:

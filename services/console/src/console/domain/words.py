@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
+
+_UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\uffff"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""Characters without a picture of their own: controls, marks of direction, halves of a pair, hidden tags."""
 
 
 class Page(NamedTuple):
@@ -59,3 +66,13 @@ def readable(name: object) -> str:
     """An identifier as words."""
     text = str(name or "").replace("_", " ").replace("support.", "")
     return text or "unknown"
+
+
+def visible(text: str) -> str:
+    """The same text with every unseen character as JSON writes it: none turns a line around or hides a word."""
+    return _UNSEEN.sub(lambda found: _escaped(found[0]), text)
+
+
+def _escaped(letter: str) -> str:
+    units = letter.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

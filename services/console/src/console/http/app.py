@@ -15,7 +15,7 @@ from keyflow.errors import KeyflowError
 from starlette.exceptions import HTTPException
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
@@ -43,11 +43,19 @@ def make_app(
         renderer: Shows errors.
         sign_in: OIDC; None where people are known otherwise.
     """
-    api = FastAPI(title="Floodgate console", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    api = FastAPI(
+        title="Floodgate console",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        default_response_class=HTMLResponse,
+    )
     api.include_router(pages.router())
     if sign_in is not None:
         api.include_router(sign_in.router())
     api.add_api_route("/healthz", _healthz(pages), include_in_schema=False)
+    api.add_api_route("/openapi.json", _described(api, pages), include_in_schema=False)
     api.mount("/static", StaticFiles(directory=_STATIC))
     _add_error_handlers(api, access, renderer, has_sign_in=sign_in is not None)
     secret = settings.session_secret.get_secret_value() if settings.session_secret else secrets.token_urlsafe(32)
@@ -68,6 +76,14 @@ def _healthz(pages: Pages) -> Callable[[], Awaitable[JSONResponse]]:
         return JSONResponse({"healthy": not problem, "projection": problem or "follows"}, 503 if problem else 200)
 
     return healthz
+
+
+def _described(api: FastAPI, pages: Pages) -> Callable[[Request], Awaitable[JSONResponse]]:
+    async def described(request: Request) -> JSONResponse:
+        pages.person(request)
+        return JSONResponse(api.openapi())
+
+    return described
 
 
 def _add_error_handlers(api: FastAPI, access: Access, renderer: Renderer, *, has_sign_in: bool) -> None:

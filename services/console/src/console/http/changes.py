@@ -18,6 +18,7 @@ from console.domain import impact
 from console.domain.access import Role
 from console.domain.spans import DEFAULT_SPAN
 from console.gathering import Gathering
+from console.http.forms import form_of
 from console.http.routes import Pages
 from console.http.security import RefusedError, field
 from console.recording import Recorder
@@ -40,10 +41,15 @@ class Changes:
     def router(self) -> APIRouter:
         """The routes."""
         router = APIRouter()
-        router.add_api_route("/conversation/unmask", self.unmask, methods=["POST"])
-        router.add_api_route("/conversation/feedback", self.feedback, methods=["POST"])
-        router.add_api_route("/mode", self.mode, methods=["POST"])
-        router.add_api_route("/approval", self.approval, methods=["POST"])
+        judged = form_of("id", "verdict", "label", optional=("should_be",))
+        decided = form_of("proposal", "decision", optional=("reason",))
+        for path, handler, fields in (
+            ("/conversation/unmask", self.unmask, form_of("id", "reason")),
+            ("/conversation/feedback", self.feedback, judged),
+            ("/mode", self.mode, form_of("target", "mode", "reason")),
+            ("/approval", self.approval, decided),
+        ):
+            router.add_api_route(path, handler, methods=["POST"], openapi_extra=fields)
         router.add_api_route("/impact.csv", self.impact_csv, methods=["GET"])
         return router
 

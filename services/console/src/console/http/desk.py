@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
@@ -18,14 +18,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from console.adapters.dead_letter_desk import DeadLetterDesk, one
-from console.adapters.kafka_records import KafkaRecords
-from console.adapters.opensearch_proposals import OpenSearchProposals
 from console.domain import letters as domain
 from console.domain.access import Person, Role
 from console.domain.documents import Document
 from console.domain.letters import Proposal
 from console.domain.spans import counts, sources, total
 from console.gathering import Gathering
+from console.http.forms import form_of
 from console.http.routes import Pages
 from console.http.security import Form, RefusedError, field
 from console.recording import Recorder
@@ -39,6 +38,18 @@ Short = Annotated[str, Query(max_length=80)]
 Line = Annotated[str, Query(max_length=600)]
 
 
+class Proposals(Protocol):
+    """What waits for a second person."""
+
+    async def put(self, proposal: Proposal) -> None: ...
+
+    async def get(self, proposal_id: str) -> Proposal | None: ...
+
+    async def all(self) -> list[Proposal]: ...
+
+    async def drop(self, proposal_id: str) -> bool: ...
+
+
 class Desk:
     """The routes.
 
@@ -47,7 +58,8 @@ class Desk:
         gathering: Has the projection.
         recorder: Writes down.
         desk: Sends back.
-        records: Reads single letters.
+        proposals: Keeps what waits for a second person.
+        jobs: Sends many back.
         settings: Rates, and which services need a second person.
     """
 
@@ -58,42 +70,54 @@ class Desk:
         recorder: Recorder,
         *,
         desk: DeadLetterDesk,
-        records: KafkaRecords,
+        proposals: Proposals,
+        jobs: RedriveJobs,
         settings: ConsoleSettings,
     ) -> None:
         self._pages = pages
         self._projection = gathering.projection
         self._recorder = recorder
         self._desk = desk
-        self._records = records
+        self._records = gathering.records
         self._settings = settings
-        self._proposals = OpenSearchProposals(gathering.projection)
-        self.jobs = RedriveJobs(desk, settings.redrive_per_second)
+        self._proposals = proposals
+        self._jobs = jobs
 
     def router(self) -> APIRouter:
         """The routes."""
         router = APIRouter()
         router.add_api_route("/dead-letters", self.overview, methods=["GET"])
-        router.add_api_route("/dead-letters/redrive", self.redrive_group, methods=["POST"])
-        router.add_api_route("/dead-letters/confirm", self.confirm, methods=["POST"])
-        router.add_api_route("/dead-letters/withdraw", self.withdraw, methods=["POST"])
         router.add_api_route("/dead-letter", self.letter, methods=["GET"])
-        for name in ("unmask", "check", "rehearse", "redrive", "discard"):
-            router.add_api_route(f"/dead-letter/{name}", getattr(self, name), methods=["POST"])
+        group = form_of("reason", "service", optional=domain.MEMBERS[1:])
+        for path, handler, fields in (
+            ("/dead-letters/redrive", self.redrive_group, group),
+            ("/dead-letters/confirm", self.confirm, form_of("proposal")),
+            ("/dead-letters/withdraw", self.withdraw, form_of("proposal")),
+            ("/dead-letter/unmask", self.unmask, form_of("id", "reason")),
+            ("/dead-letter/check", self.check, form_of("id", "corrected")),
+            ("/dead-letter/rehearse", self.rehearse, form_of("id", optional=("corrected",))),
+            ("/dead-letter/redrive", self.redrive, form_of("id", "reason", optional=("corrected",))),
+            ("/dead-letter/discard", self.discard, form_of("id", "reason")),
+        ):
+            router.add_api_route(path, handler, methods=["POST"], openapi_extra=fields)
         return router
 
     async def overview(
         self,
         request: Request,
+        *,
         state: Annotated[str, Query(max_length=20)] = "open",
         service: Short = "",
         error_class: Short = "",
         reason_line: Line = "",
+        version: Short = "",
+        language: Short = "",
     ) -> Response:
         """Groups, or the letters of one."""
         person = self._pages.person(request)
         state = state if state in _STATES else "open"
-        chosen = {"service": service, "error_class": error_class, "reason_line": reason_line}
+        said = (service, error_class, reason_line, version, language)
+        chosen = dict(zip(domain.MEMBERS, said, strict=True))
         all_groups, states, found = await self._projection.search(
             domain.groups(state), domain.states(), domain.members(state, **chosen)
         )
@@ -105,7 +129,7 @@ class Desk:
             "letters": sources(found),
             "letters_total": total(found),
             "proposals": await self._proposals.all(),
-            "jobs": list(self.jobs.known),
+            "jobs": list(self._jobs.known),
             "per_second": self._settings.redrive_per_second,
             "second_person": domain.needs_second_person(service, self._settings.two_person_services),
         }
@@ -158,7 +182,7 @@ class Desk:
         reason = _reason(form, "Say why it can go back now.")
         document, letter = await self._found(field(form, "id"))
         edited = field(form, "corrected")
-        corrected = self._desk.corrected(letter, edited) if edited else None
+        corrected = self._corrected(letter, edited) if edited else None
         if domain.needs_second_person(letter.service, self._settings.two_person_services):
             return await self._propose(
                 request, person, [document["event_id"]], service=letter.service, reason=reason, edited=edited
@@ -182,7 +206,7 @@ class Desk:
         """Sends a group back at a steady rate; where money may move, asks a second person."""
         person, form = await self._pages.form(request, Role.OPERATOR)
         reason = _reason(form, "Say why they can go back now.")
-        chosen = {name: field(form, name) for name in ("service", "error_class", "reason_line")}
+        chosen = {name: field(form, name) for name in domain.MEMBERS}
         if not chosen["service"]:
             raise RefusedError(422, "Letters go back to one service at a time: choose a group first.")
         query = {**domain.members("open", **chosen), "size": _AT_MOST, "_source": ["event_id"]}
@@ -191,7 +215,7 @@ class Desk:
             raise RefusedError(409, "None of them is open any more.")
         if domain.needs_second_person(chosen["service"], self._settings.two_person_services):
             return await self._propose(request, person, names, service=chosen["service"], reason=reason, edited="")
-        self.jobs.order(names, chosen["service"], person.name, reason)
+        self._jobs.order(names, chosen["service"], person.name, reason)
         request.session["flash"] = f"{len(names)} letters go back to {chosen['service']} now."
         return RedirectResponse("/dead-letters", 303)
 
@@ -209,11 +233,11 @@ class Desk:
         await self._recorder.audit(person.name, "confirm_redrive", proposal.letter_ids[0], proposal.reason, details)
         actor, reason = f"{proposal.asked_by}+{person.name}", proposal.reason
         if not proposal.corrected:
-            self.jobs.order(proposal.letter_ids, proposal.service, actor, reason)
+            self._jobs.order(proposal.letter_ids, proposal.service, actor, reason)
             request.session["flash"] = f"Confirmed: {len(proposal.letter_ids)} go back to {proposal.service} now."
             return RedirectResponse("/dead-letters", 303)
         letter = one(await asyncio.to_thread(self._desk.letters, proposal.letter_ids))
-        corrected = self._desk.corrected(letter, proposal.corrected)
+        corrected = self._corrected(letter, proposal.corrected)
         result = await asyncio.to_thread(
             lambda: self._desk.redrive([letter], actor=actor, reason=reason, corrected=corrected)
         )
@@ -227,6 +251,12 @@ class Desk:
         if proposal is not None and await self._proposals.drop(proposal.proposal_id):
             await self._recorder.audit(person.name, "withdraw_redrive", proposal.letter_ids[0], "", {})
         return RedirectResponse("/dead-letters", 303)
+
+    def _corrected(self, letter: DeadLetter, edited: str) -> bytes:
+        try:
+            return self._desk.corrected(letter, edited)
+        except FatalError as error:
+            raise RefusedError(422, str(error)) from error
 
     async def _propose(
         self, request: Request, person: Person, names: list[str], *, service: str, reason: str, edited: str

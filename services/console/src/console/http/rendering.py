@@ -1,4 +1,4 @@
-"""Templates: everything is escaped, undefined names are errors, numbers and times are shown alike everywhere."""
+"""Templates: everything is escaped, undefined names are errors, numbers, times and unseen characters are shown."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from console.domain import charts
 from console.domain.access import Person, Role
-from console.domain.words import PAGES, TERMS, readable
+from console.domain.words import PAGES, TERMS, readable, visible
 from console.http.security import token
 
 _THEMES: Final = ("light", "dark")
@@ -71,12 +72,18 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
+def _shown(value: Any) -> Any:
+    """What a template writes: markup of our own as it is, texts without unseen characters."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def environment() -> Environment:
     """The templates."""
     found = Environment(
         loader=PackageLoader("console"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -17,8 +17,8 @@ from console.gathering import Gathering
 from console.http.rendering import Renderer
 from console.http.security import Access, Form, RefusedError, checked_form, field
 
-LIVE_SECONDS: Final = 1.0
-_PING_EVERY: Final = 15
+LIVE_SECONDS: Final = 0.1
+_PING_EVERY: Final = 150
 
 SpanName = Annotated[str, Query(alias="span", max_length=8)]
 Text = Annotated[str, Query(max_length=200)]
@@ -90,7 +90,8 @@ class Pages:
 
     def show(self, request: Request, name: str, person: Person, view: dict[str, Any], status: int = 200) -> Response:
         """A page."""
-        return self._renderer.page(request, name, person, view, status)
+        is_outdated = self._gathering.projector.is_outdated
+        return self._renderer.page(request, name, person, {"is_outdated": is_outdated, **view}, status)
 
     def _board(self, name: str) -> Callable[..., Awaitable[Response]]:
         async def shown(request: Request, span: SpanName = DEFAULT_SPAN.name) -> Response:
@@ -144,7 +145,7 @@ class Pages:
     async def _ticks(self) -> AsyncIterator[str]:
         seen, quiet = -1, 0
         while not self._gathering.stopping.is_set():
-            version = self._gathering.projector.version
+            version = self._gathering.version
             if version != seen:
                 seen, quiet = version, 0
                 yield f"event: changed\ndata: {version}\n\n"
