@@ -64,7 +64,7 @@ def start(server, control):
 
 
 def ended(control, arn: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         job: dict[str, Any] = control.get_model_invocation_job(jobIdentifier=arn)
         if "endTime" in job:

@@ -41,7 +41,7 @@ def fetch(url: str, body: Any = None) -> Any:
 
 
 def await_health(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
         try:
             assert fetch(f"{url}/healthz")["status"] == "ok"

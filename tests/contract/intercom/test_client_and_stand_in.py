@@ -60,7 +60,28 @@ async def make_every_call(client: IntercomClient, conversation_id: str, contact_
     await client.search_conversations(grouped)
     searched = using("search_all_conversations")(where("created_at", "<=", 2_000_000_000), per_page=1)
     assert len([conversation async for conversation in searched]) == 2
+    assert (await using("delete_conversation")(conversation_id)).deleted
+    assert (await using("delete_contact")(contact_id)).deleted
     return used
+
+
+async def test_what_was_deleted_is_not_found_and_the_rest_still_is(client, begun):
+    conversation_id, contact_id = begun["conversation_id"], begun["contact_id"]
+    kept = await client.create_conversation(contact_id, "Another one")
+    await client.delete_conversation(conversation_id)
+    await client.delete_contact(contact_id)
+    for call in (
+        client.get_conversation(conversation_id),
+        client.delete_conversation(conversation_id),
+        client.get_contact(contact_id),
+        client.delete_contact(contact_id),
+    ):
+        with pytest.raises(IntercomRefusedError) as refused:
+            await call
+        assert refused.value.status == 404
+    shown = await client.get_conversation(kept.conversation_id)
+    assert shown.contact is not None
+    assert (shown.contact.id, shown.contact.external_id) == (contact_id, None)
 
 
 async def test_every_call_and_its_answer_fit_the_description(description, exchanges, client, begun):

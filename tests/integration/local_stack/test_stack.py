@@ -6,9 +6,8 @@ import json
 import logging
 import os
 import subprocess
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,13 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from floodgate_local.stack import Stack
+from support.processes import eventually
 
 pytestmark = pytest.mark.integration
 
+_STACK_RSS_BYTES = 2_200_000_000
+"""Of the 3 GiB that the demo may take, the services and their load need one gigabyte."""
 _LANGUAGES = ["dutch", "french", "spanish", "polish", "german", "italian", "portuguese", "english"]
-
-
-def _eventually(condition: Callable[[], Any], what: str, timeout_seconds: float = 30) -> Any:
-    deadline = time.monotonic() + timeout_seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-    return value
 
 
 @pytest.fixture
@@ -95,7 +89,7 @@ def _read_all(env: dict[str, str], topic: str, count: int) -> list[bytes]:
         return len(values) >= count
 
     try:
-        _eventually(read, f"{count} records arrive")
+        eventually(read, f"{count} records arrive")
     finally:
         consumer.close()
     return values
@@ -136,7 +130,12 @@ class TestTheWhole:
         assert {address.removeprefix("::ffff:") for address in addresses} <= {"127.0.0.1", "::1"}
 
     def test_the_components_stay_within_their_memory(self, local_stack: Stack) -> None:
-        assert 100_000_000 < local_stack.rss_bytes() < 1_600_000_000
+        # While the local models learn a catalogue, for seconds, their server takes half a gigabyte more.
+        eventually(
+            lambda: 100_000_000 < local_stack.rss_bytes() < _STACK_RSS_BYTES,
+            lambda: f"too much: {[(row.name, row.rss_bytes // 1_000_000) for row in local_stack.status()]} MB",
+            120,
+        )
 
     def test_a_shell_reads_the_env_file_as_python_does(self, local_stack: Stack) -> None:
         script = f"set -a; . '{local_stack.env_file}'; env -0"
@@ -234,7 +233,7 @@ class TestOpenSearch:
         search.put(f"/{index}/_doc/a?refresh=true", json={"text": "hallo"}).raise_for_status()
         local_stack.kill("opensearch")
         local_stack.up()
-        found = _eventually(lambda: search.get(f"/{index}/_doc/a").json().get("found"), "the document is there again")
+        found = eventually(lambda: search.get(f"/{index}/_doc/a").json().get("found"), "the document is there again")
         assert found is True
 
     def test_an_undeclared_index_does_not_come_into_being(self, search: httpx.Client) -> None:
@@ -270,7 +269,7 @@ class TestAws:
             answer = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1, MaxNumberOfMessages=10)
             return "interactions/a.jsonl" in "".join(row["Body"] for row in answer.get("Messages", []))
 
-        _eventually(announced, "the object is announced")
+        eventually(announced, "the object is announced")
         assert s3.get_object(Bucket=name, Key="interactions/a.jsonl")["Body"].read() == b"{}"
 
     def test_secrets_are_kept(self, env: dict[str, str]) -> None:

@@ -98,7 +98,7 @@ def _marked(state: StateDir) -> list[psutil.Process]:
 
 
 def _eventually(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.05)

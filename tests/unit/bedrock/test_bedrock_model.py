@@ -1,8 +1,10 @@
 """Retries, repair, budget and limit of the model client, without a socket."""
 
 import asyncio
+import gc
 import io
 import json
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -71,7 +73,7 @@ class FakeClient:
         return step() if callable(step) else step
 
     def invoke_model(self, **request: Any) -> Any:
-        vector = {"embedding": [0.0] * 256, "inputTextTokenCount": 5}
+        vector = {"embedding": [0.5 + n for n in range(256)], "inputTextTokenCount": 5}
         return {"body": io.BytesIO(json.dumps(vector).encode()), "ResponseMetadata": {"HTTPHeaders": {}}}
 
     def close(self) -> None:
@@ -345,6 +347,18 @@ def test_each_process_takes_its_part_of_the_quota_and_none_is_set_by_default() -
     settings = BedrockSettings(region="eu-west-1", requests_per_minute=200, instances=4)
     assert settings.share(settings.requests_per_minute) == 50
     assert settings.share(BedrockSettings().tokens_per_minute) is None
+
+
+async def test_a_remembered_vector_is_a_few_objects_and_not_one_for_each_number(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    await rig.model.embed(["What everything needs once."])
+    gc.collect()
+    before = sys.getallocatedblocks()
+    for number in range(200):
+        await rig.model.embed([f"Where is parcel {number}?"])
+    gc.collect()
+    assert (sys.getallocatedblocks() - before) / 200 < 60
+    assert await rig.model.embed(["Where is parcel 3?"]) == [[0.5 + n for n in range(256)]]
 
 
 async def test_calls_beyond_the_share_wait_and_embeddings_have_a_limit_of_their_own(make_rig: MakeRig) -> None:

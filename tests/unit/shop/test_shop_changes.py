@@ -48,6 +48,10 @@ async def test_a_refund_in_part_leaves_the_order_confirmed_and_limits_the_rest(c
         (126, "orders/TK-40126/change-seat", {"from_seat": "A-1", "to_seat": "A-2"}, (422, "past_deadline")),
         (1, "orders/TK-40001/change-seat", {"from_seat": "Z-1", "to_seat": "B-2"}, (422, "seat_not_theirs")),
         (1, "orders/TK-40001/change-seat", {"from_seat": "B-11", "to_seat": "Z-9"}, (409, "seat_taken")),
+        (1, "orders/TK-40001/change-date", {"day": "2026-12-24"}, (409, "date_not_available")),
+        (1, "orders/TK-40001/change-date", {"day": "tomorrow"}, (400, "invalid_request")),
+        (1, "orders/TK-40002/change-date", {"day": "2026-12-24"}, (404, "not_found")),
+        (126, "orders/TK-40126/change-date", {"day": "2026-12-24"}, (422, "past_deadline")),
         (4, "subscriptions/SUB-20004/cancel", None, (423, "account_frozen")),
         (7, "subscriptions/SUB-20007/cancel", None, (409, "already_cancelled")),
         (122, "subscriptions/SUB-20122/cancel", None, (423, "subscription_frozen")),
@@ -111,6 +115,24 @@ async def test_what_is_allowed_is_done_once_and_journalled(shop, change, n, path
     assert answer.json()["result"] | result == answer.json()["result"]
     journal = (await shop.get("/_local/actions")).json()
     assert [(a["times_requested"], a["times_done"], a["outcome"]) for a in journal["actions"]] == [(1, 1, "done")]
+
+
+async def test_an_order_is_moved_to_another_day_of_its_event_and_back(shop, change):
+    before = (await shop.get("/v1/customers/cust-0007/orders/TK-40007/dates")).json()
+    assert len(before["dates"]) == 3
+    wanted = before["dates"][0]
+    moved = (await change(7, "orders/TK-40007/change-date", {"day": wanted["day"]})).json()["result"]
+    assert moved["event_starts_at"] == wanted["starts_at"]
+    now = (await shop.get("/v1/customers/cust-0007/orders/TK-40007/dates")).json()
+    assert now["day"] == wanted["day"]
+    assert before["day"] in [date["day"] for date in now["dates"]]
+    await change(7, "orders/TK-40007/change-date", {"day": before["day"]})
+    assert (await shop.get("/v1/customers/cust-0007/orders/TK-40007/dates")).json() == before
+
+
+async def test_the_days_of_somebody_elses_order_are_not_found(shop):
+    answer = await shop.get("/v1/customers/cust-0001/orders/TK-40007/dates")
+    assert code(answer) == (404, "not_found")
 
 
 async def test_a_cancelled_subscription_can_be_resumed_until_it_ends(change):

@@ -57,12 +57,21 @@ def provision(env: Mapping[str, str], tell: Progress = lambda _: None) -> Provis
     tell(f"topics: {len(created_topics)} created")
     created_schemas = register_schemas(env["FLOODGATE_SCHEMA_REGISTRY_URL"]).created
     tell(f"schemas: {len(created_schemas)} registered")
-    try:
-        queue_url = _drops(env, env["FLOODGATE_S3_BUCKET"])
-    except (ClientError, BotoCoreError) as error:
-        raise FatalError(f"AWS services at {env['AWS_ENDPOINT_URL']}: {error}") from error
+    queue_url = provide_drops(env)
     tell(f"drops: s3://{env['FLOODGATE_S3_BUCKET']} to EventBridge to {QUEUE}")
     return Provisioned({"FLOODGATE_SQS_QUEUE_URL": queue_url}, len(created_topics), len(created_schemas))
+
+
+def provide_drops(env: Mapping[str, str]) -> str:
+    """Makes the buckets, and the queue that is told of every object; the queue's address.
+
+    Raises:
+        FatalError: The AWS servers cannot be reached or refuse.
+    """
+    try:
+        return _drops(env, env["FLOODGATE_S3_BUCKET"])
+    except (ClientError, BotoCoreError) as error:
+        raise FatalError(f"AWS services at {env['AWS_ENDPOINT_URL']}: {error}") from error
 
 
 def _drops(env: Mapping[str, str], bucket: str) -> str:

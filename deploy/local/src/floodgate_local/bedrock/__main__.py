@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{SERVER_NAME}: {error}\n")
         return 2
     config = uvicorn.Config(
-        app, host=HOST, port=options.port, log_level="warning", access_log=False, timeout_graceful_shutdown=5
+        app, host=options.host, port=options.port, log_level="warning", access_log=False, timeout_graceful_shutdown=5
     )
     uvicorn.Server(config).run()
     return 0
@@ -66,6 +66,7 @@ def build(state_dir: Path, config_file: Path | None, catalogue_dir: Path | None)
 def _parser() -> argparse.ArgumentParser:
     default = os.environ.get(CATALOGUE_VARIABLE)
     parser = argparse.ArgumentParser(prog="python -m floodgate_local.bedrock", description=__doc__)
+    parser.add_argument("--host", default=HOST, help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--state-dir", type=Path, required=True)
     parser.add_argument("--config", type=Path, help="YAML or JSON: model, model_threads, latency, faults")

@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     config = uvicorn.Config(
         create_app(store),
-        host=HOST,
+        host=options.host,
         port=options.port,
         log_level="warning",
         access_log=False,
@@ -87,6 +87,7 @@ def read_groups(path: Path) -> list[dict[str, Any]]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m floodgate_local.featurestore", description=__doc__)
+    parser.add_argument("--host", default=HOST, help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--state-dir", type=Path, required=True)
     default = os.environ.get(GROUPS_VARIABLE)

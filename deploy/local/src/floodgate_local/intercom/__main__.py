@@ -18,12 +18,13 @@ from floodgate_local.intercom.store import Store
 def main(arguments: list[str] | None = None) -> int:
     """Serves until it is told to stop; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m floodgate_local.intercom", description=__doc__)
-    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, required=True, help="port on it")
     parser.add_argument("--state-dir", type=Path, help="where intercom.sqlite lives")
     parser.add_argument("--webhook-target", help="where notifications go")
     parser.add_argument("--rate-limit-per-minute", type=int, help="calls a minute (10,000)")
     options = parser.parse_args(arguments)
-    given = {name: value for name, value in vars(options).items() if name != "port" and value is not None}
+    given = {name: value for name, value in vars(options).items() if name not in ("host", "port") and value is not None}
     try:
         settings = StandInSettings(**given)
     except ValidationError as error:
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     # A stalled request (a fault) must not hold up the end.
     uvicorn.run(
         create_app(settings),
-        host="127.0.0.1",
+        host=options.host,
         port=options.port,
         access_log=False,
         log_level="warning",

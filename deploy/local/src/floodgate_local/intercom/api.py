@@ -41,11 +41,16 @@ class Api:
             self._route("/teams", GET=self._list_teams),
             self._route("/tags", GET=self._list_tags, POST=self._create_tag),
             self._route("/data_attributes", GET=self._list_data_attributes),
-            self._route("/contacts/{contact_id}", GET=self._get_contact),
+            self._route("/contacts/{contact_id}", GET=self._get_contact, DELETE=self._delete_contact),
             self._route("/conversations", GET=self._list_conversations, POST=self._create_conversation),
             self._route("/conversations/attributes", GET=self._list_conversation_attributes),
             self._route("/conversations/search", POST=self._search_conversations),
-            self._route(conversation, GET=self._get_conversation, PUT=self._update_conversation),
+            self._route(
+                conversation,
+                GET=self._get_conversation,
+                PUT=self._update_conversation,
+                DELETE=self._delete_conversation,
+            ),
             self._route(conversation + "/reply", POST=self._reply),
             self._route(conversation + "/parts", POST=self._manage),
             self._route(conversation + "/tags", POST=self._attach_tag),
@@ -123,6 +128,11 @@ class Api:
     async def _get_contact(self, request: Request) -> Any:
         return render.contact(self._desk.contact(request.path_params["contact_id"]))
 
+    async def _delete_contact(self, request: Request) -> Any:
+        contact = self._desk.contact(request.path_params["contact_id"])
+        self._store.delete_contact(contact)
+        return {"type": "contact", "id": contact.id, "external_id": contact.external_id, "deleted": True}
+
     # Conversations: reading
 
     def _conversation(self, request: Request, *, what: str = "Resource") -> Conversation:
@@ -137,6 +147,11 @@ class Api:
 
     async def _get_conversation(self, request: Request) -> Any:
         return self._shown(request, self._conversation(request))
+
+    async def _delete_conversation(self, request: Request) -> Any:
+        conversation = self._conversation(request)
+        self._store.delete_conversation(conversation)
+        return {"id": conversation.id, "object": "conversation", "deleted": True}
 
     async def _list_conversations(self, request: Request) -> Any:
         per_page = search.read_query_per_page(request.query_params.get("per_page"))

@@ -65,7 +65,7 @@ class Desk:
     def contact(self, contact_id: str) -> Contact:
         """Raises ApiError (404) for an unknown id."""
         found = self._store.contacts.get(contact_id)
-        if found is None:
+        if found is None or found.deleted:
             raise not_found("User")
         return found
 

@@ -17,6 +17,8 @@ class Contact:
     country: str | None
     created_at: int
     last_replied_at: int | None = None
+    deleted: bool = False
+    """Nobody is found under its id any more, which its conversations go on to name."""
 
 
 @dataclass

@@ -114,6 +114,26 @@ class Store:
         for record in rows:
             self._remember(record)
 
+    def delete_contact(self, contact: Contact) -> None:
+        """Leaves nothing of a contact but its id."""
+        by_id = {contact.id}
+        self._contact_by_external_id = {k: v for k, v in self._contact_by_external_id.items() if v not in by_id}
+        self._contact_by_email = {k: v for k, v in self._contact_by_email.items() if v not in by_id}
+        shell = Contact(contact.id, None, contact.role, None, "", None, None, contact.created_at, deleted=True)
+        self.save([shell])
+
+    def delete_conversation(self, conversation: Conversation) -> None:
+        """Forgets a conversation with its parts and the notices of it."""
+        parts = [(int(part.id),) for part in self.parts.pop(conversation.id, [])]
+        notices = [n.id for n in self.notifications.values() if n.conversation_id == conversation.id]
+        connection = self._opened()
+        connection.execute("DELETE FROM conversations WHERE id = ?", (conversation.id,))
+        connection.executemany("DELETE FROM parts WHERE id = ?", parts)
+        connection.executemany("DELETE FROM notifications WHERE id = ?", [(name,) for name in notices])
+        del self.conversations[conversation.id]
+        for name in notices:
+            del self.notifications[name]
+
     def save_tag(self, tag_id: str, name: str) -> None:
         self._opened().execute("INSERT OR REPLACE INTO tags VALUES (?, ?)", (tag_id, name))
         self.tags[tag_id] = name
@@ -128,7 +148,8 @@ class Store:
                 self.contacts[record.id] = record
                 if record.external_id is not None:
                     self._contact_by_external_id[record.external_id] = record.id
-                self._contact_by_email[record.email.lower()] = record.id
+                if record.email:
+                    self._contact_by_email[record.email.lower()] = record.id
             case Conversation():
                 self.conversations[record.id] = record
                 self._next_conversation = max(self._next_conversation, int(record.id) + 1)

@@ -20,7 +20,8 @@ from floodgate_local.shop.store import ShopStore
 def main(arguments: list[str] | None = None) -> int:
     """Serves until it is told to stop; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m floodgate_local.shop", description=__doc__)
-    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, required=True, help="port on it")
     parser.add_argument("--state-dir", type=Path, help="where shop.sqlite lives")
     parser.add_argument("--today", type=date.fromisoformat, help="the shop's day, YYYY-MM-DD (the real one)")
     parser.add_argument("--reset", action="store_true", help="begin with the seed data")
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     # A stalled request (a fault) must not hold up the end.
     uvicorn.run(
         app,
-        host="127.0.0.1",
+        host=options.host,
         port=options.port,
         access_log=False,
         log_level="warning",

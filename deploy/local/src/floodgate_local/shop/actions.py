@@ -59,17 +59,9 @@ def refund_order(books: Books) -> dict[str, Any]:
 
 
 def change_seat(books: Books) -> dict[str, Any]:
-    _active_customer(books)
-    order = views.order(_order(books))
+    order = _changeable(books)
     from_seat: str = books.change.arguments["from_seat"]
     to_seat: str = books.change.arguments["to_seat"]
-    _refuse_cancelled(order)
-    if order.status == "refunded":
-        raise ShopError(409, "already_refunded", "The order was paid back, so its seats are given away.")
-    if order.status == "pending":
-        raise ShopError(409, "order_pending", "The payment is pending; no seat is booked yet.")
-    if books.now > parse_rfc3339(order.changeable_until):
-        raise ShopError(422, "past_deadline", "The time in which a seat could be changed is over.")
     if from_seat not in order.seats:
         raise ShopError(422, "seat_not_theirs", "The seat to give up is not one of this order.")
     if to_seat not in order.free_seats:
@@ -81,6 +73,24 @@ def change_seat(books: Books) -> dict[str, Any]:
         order.number,
     )
     books.record_effect(from_seat=from_seat, to_seat=to_seat)
+    return views.order(_order(books)).model_dump()
+
+
+def change_date(books: Books) -> dict[str, Any]:
+    order = _changeable(books)
+    row = _order(books)
+    wanted = {date.day: date.starts_at for date in views.event_dates(row, books.now).dates}
+    day: str = books.change.arguments["day"]
+    if day not in wanted:
+        raise ShopError(409, "date_not_available", "The event does not play that day, or is sold out then.")
+    others = [order.event_starts_at if at == wanted[day] else at for at in json.loads(row["other_dates"])]
+    books.write(
+        "UPDATE orders SET event_starts_at = ?, other_dates = ? WHERE number = ?",
+        wanted[day],
+        json.dumps(sorted(others)),
+        order.number,
+    )
+    books.record_effect(day=day)
     return views.order(_order(books)).model_dump()
 
 
@@ -196,6 +206,7 @@ ACTIONS: Final[dict[str, Action]] = {
     "resend_tickets": resend_tickets,
     "refund_order": refund_order,
     "change_seat": change_seat,
+    "change_date": change_date,
     "cancel_subscription": cancel_subscription,
     "resume_subscription": resume_subscription,
     "apply_promo": apply_promo,
@@ -225,6 +236,20 @@ def _theirs(books: Books, sql: str) -> Row:
 
 def _order(books: Books) -> Row:
     return _theirs(books, "SELECT * FROM orders WHERE number = ? AND contact_id = ?")
+
+
+def _changeable(books: Books) -> Order:
+    """An order whose seat or day can still be exchanged."""
+    _active_customer(books)
+    order = views.order(_order(books))
+    _refuse_cancelled(order)
+    if order.status == "refunded":
+        raise ShopError(409, "already_refunded", "The order was paid back, so its seats are given away.")
+    if order.status == "pending":
+        raise ShopError(409, "order_pending", "The payment is pending; no seat is booked yet.")
+    if books.now > parse_rfc3339(order.changeable_until):
+        raise ShopError(422, "past_deadline", "The time in which seat or day could be changed is over.")
+    return order
 
 
 def _subscription(books: Books) -> Row:

@@ -21,6 +21,7 @@ from floodgate_local.shop.actions import ACTIONS
 from floodgate_local.shop.errors import ShopError
 from floodgate_local.shop.models import (
     CancelBody,
+    ChangeDateBody,
     ChangeDone,
     ChangeSeatBody,
     EmailBody,
@@ -83,6 +84,11 @@ async def refund_order(number: str, changes: Changes, body: RefundBody) -> Respo
 @router.post("/orders/{number}/change-seat", response_model=ChangeDone)
 async def change_seat(number: str, changes: Changes, body: ChangeSeatBody) -> Response:
     return changes.do("change_seat", number, body)
+
+
+@router.post("/orders/{number}/change-date", response_model=ChangeDone)
+async def change_date(number: str, changes: Changes, body: ChangeDateBody) -> Response:
+    return changes.do("change_date", number, body)
 
 
 @router.post("/subscriptions/{subscription_id}/cancel", response_model=ChangeDone)

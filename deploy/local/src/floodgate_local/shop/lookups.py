@@ -10,6 +10,7 @@ from floodgate_local.shop import views
 from floodgate_local.shop.errors import not_found
 from floodgate_local.shop.models import (
     Customer,
+    EventDates,
     Invoices,
     Order,
     Orders,
@@ -61,6 +62,12 @@ async def list_orders(customer: TheCustomer, store: Store) -> Orders:
 async def get_order(number: str, customer: TheCustomer, store: Store) -> Order:
     row = store.one("SELECT * FROM orders WHERE number = ? AND contact_id = ?", number, customer["contact_id"])
     return views.order(_found(row))
+
+
+@router.get("/customers/{contact_id}/orders/{number}/dates")
+async def list_dates(number: str, customer: TheCustomer, store: Store) -> EventDates:
+    row = store.one("SELECT * FROM orders WHERE number = ? AND contact_id = ?", number, customer["contact_id"])
+    return views.event_dates(_found(row), store.now())
 
 
 @router.get("/customers/{contact_id}/subscriptions")

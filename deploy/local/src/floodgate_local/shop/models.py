@@ -71,6 +71,16 @@ class PromoCode(BaseModel):
     valid_until: str
 
 
+class EventDate(BaseModel):
+    day: str
+    starts_at: str
+
+
+class EventDates(BaseModel):
+    day: str
+    dates: list[EventDate]
+
+
 class Orders(BaseModel):
     orders: list[Order]
 
@@ -125,6 +135,10 @@ class RefundBody(_Body):
 class ChangeSeatBody(_Body):
     from_seat: Annotated[str, Field(min_length=1, max_length=20)]
     to_seat: Annotated[str, Field(min_length=1, max_length=20)]
+
+
+class ChangeDateBody(_Body):
+    day: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 
 
 class CancelBody(_Body):

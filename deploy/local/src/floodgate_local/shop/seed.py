@@ -64,6 +64,9 @@ _EVENTS: Final = (
     ("Northern Lights Ballet", "Opera House"),
     ("City Derby, Row by Row", "East Stadium"),
 )
+_SEVERAL_DAYS: Final = frozenset({"Comedy on the Quay", "Northern Lights Ballet"})
+_OTHER_DAYS: Final = (1, 2, 7)
+"""After the day of the order."""
 _MONTHLY: Final = ("Stage Stream Monthly", 1_199)
 _YEARLY: Final = ("Stage Stream Yearly", 11_900)
 
@@ -193,6 +196,9 @@ class _Seeder:
             purchased_at,
             f"{self.contact_id}@example.org",
             int(order.status != "pending"),
+            json.dumps(
+                [self._moment(order.event_in_days + days, hour=19) for days in _OTHER_DAYS if event in _SEVERAL_DAYS]
+            ),
         )
         self._write_charges(number, order, amount_cents, purchased_at)
 

@@ -27,7 +27,7 @@ CREATE TABLE orders (
   venue TEXT NOT NULL, event_starts_at TEXT NOT NULL, seats TEXT NOT NULL, free_seats TEXT NOT NULL,
   amount_cents INTEGER NOT NULL, refunded_cents INTEGER NOT NULL, currency TEXT NOT NULL,
   status TEXT NOT NULL, purchased_at TEXT NOT NULL, delivery_email TEXT NOT NULL,
-  tickets_issued INTEGER NOT NULL
+  tickets_issued INTEGER NOT NULL, other_dates TEXT NOT NULL
 );
 CREATE INDEX orders_by_customer ON orders (contact_id);
 CREATE TABLE subscriptions (
@@ -62,7 +62,7 @@ CREATE TABLE effects (
 );
 CREATE INDEX effects_by_key ON effects (idempotency_key);
 """
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any, Final
 
-from floodgate_local.shop.models import Customer, Invoice, Order, Payment, PromoCode, Subscription
-from floodgate_local.shop.store import Row, days_before
+from floodgate_local.shop.models import (
+    Customer,
+    EventDate,
+    EventDates,
+    Invoice,
+    Order,
+    Payment,
+    PromoCode,
+    Subscription,
+)
+from floodgate_local.shop.store import Row, days_before, parse_rfc3339
 
 REFUND_DEADLINE_DAYS: Final = 7
 CHANGE_DEADLINE_DAYS: Final = 2
@@ -26,6 +36,17 @@ def order(row: Row) -> Order:
         changeable_until=days_before(row["event_starts_at"], CHANGE_DEADLINE_DAYS),
     )
     return Order.model_validate(fields)
+
+
+def event_dates(row: Row, now: datetime) -> EventDates:
+    """The day of the order, and the others that are still to come."""
+    moments: list[str] = json.loads(row["other_dates"])
+    dates = [EventDate(day=_day(moment), starts_at=moment) for moment in moments if parse_rfc3339(moment) > now]
+    return EventDates(day=_day(row["event_starts_at"]), dates=dates)
+
+
+def _day(moment: str) -> str:
+    return moment[: len("2026-12-24")]
 
 
 def subscription(row: Row) -> Subscription:
