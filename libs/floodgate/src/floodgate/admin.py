@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import httpx2
 from confluent_kafka import KafkaException
@@ -14,9 +15,10 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, Server
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.schema_registry.schema_registry_client import ConfigCompatibilityLevel
 from keyflow.errors import FatalError
+from keyflow.kafka_errors import SignIn
 
 from floodgate.events.topics import schema, topics
-from floodgate.settings import KafkaSettings
+from floodgate.settings import KafkaSettings, RegistrySettings
 
 Progress = Callable[[str], None]
 
@@ -36,20 +38,31 @@ def apply_topics(settings: KafkaSettings, *, replication: int = 1) -> Applied:
         FatalError: The broker cannot be reached or refuses; or a topic has another number of partitions than
             declared, which would break the order of its keys.
     """
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, **settings.client})
+    sign_in = SignIn()
+    connection: dict[str, Any] = {**settings.connection(), "error_cb": sign_in}
+    admin = AdminClient(connection)
     try:
-        existing = admin.list_topics(timeout=15).topics
+        existing = sign_in.topics(admin, seconds=15.0)
+        wanted = {name: settings.partitions_of(topic.partitions) for name, topic in topics().items()}
         wrong = {
             name: len(existing[name].partitions)
-            for name, topic in topics().items()
-            if name in existing and len(existing[name].partitions) != topic.partitions
+            for name, count in wanted.items()
+            if name in existing and len(existing[name].partitions) != count
         }
         if wrong:
-            shown = ", ".join(f"{name} has {count}, not {topics()[name].partitions}" for name, count in wrong.items())
-            raise FatalError(f"partition counts differ from schemas/topics.yaml: {shown}")
+            shown = ", ".join(f"{name} has {count}, not {wanted[name]}" for name, count in wrong.items())
+            raise FatalError(
+                f"partition counts differ from schemas/topics.yaml and FLOODGATE_KAFKA_PARTITIONS: {shown}; "
+                "`floodgate topics repartition` changes them"
+            )
         missing = [topic for name, topic in topics().items() if name not in existing]
         new = [
-            NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=replication, config=topic.config())
+            NewTopic(
+                topic.name,
+                num_partitions=wanted[topic.name],
+                replication_factor=replication,
+                config=topic.config(),
+            )
             for topic in missing
         ]
         for name, future in (admin.create_topics(new, operation_timeout=30) if new else {}).items():
@@ -68,7 +81,7 @@ def _await_created(name: str, future: object) -> None:
             raise FatalError(f"topic {name}: {error.args[0].str()}") from error
 
 
-def register_schemas(registry_url: str) -> Applied:
+def register_schemas(registry: RegistrySettings | str) -> Applied:
     """Registers the schema of every topic under `<topic>-value`, compatible with all earlier versions.
 
     Raises:
@@ -76,8 +89,9 @@ def register_schemas(registry_url: str) -> Applied:
     """
     created: list[str] = []
     unchanged: list[str] = []
+    connection = registry.connection() if isinstance(registry, RegistrySettings) else {"url": registry}
     try:
-        with SchemaRegistryClient({"url": registry_url}) as client:
+        with SchemaRegistryClient(connection) as client:
             client.set_config(config=ServerConfig(compatibility=ConfigCompatibilityLevel.BACKWARD_TRANSITIVE))
             known = set(client.get_subjects())
             for topic in topics().values():
@@ -93,7 +107,7 @@ def register_schemas(registry_url: str) -> Applied:
     except SchemaRegistryError as error:
         raise FatalError(f"schema registry: {error.http_status_code} {error.error_message}") from error
     except (OSError, httpx2.HTTPError) as error:
-        raise FatalError(f"schema registry {registry_url} cannot be reached") from error
+        raise FatalError(f"schema registry {connection['url']} cannot be reached") from error
     return Applied(tuple(created), tuple(unchanged))
 
 

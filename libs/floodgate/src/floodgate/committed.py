@@ -25,13 +25,8 @@ class CommittedRecords:
     """
 
     def __init__(self, remedy: str, purpose: str) -> None:
-        settings = load(KafkaSettings)
-        self._client = {
-            **settings.client,
-            "bootstrap.servers": settings.bootstrap_servers,
-            "group.id": f"{settings.group_prefix}{purpose}",  # never joined, never committed to
-        }
-        self._serde = AvroSerde(load(RegistrySettings).url)
+        self._client = load(KafkaSettings).reader(purpose)
+        self._serde = AvroSerde(load(RegistrySettings))
         self._remedy = remedy
         self.unreadable = 0
 

@@ -38,7 +38,7 @@ def follow_modes(serde: AvroSerde) -> ModeSwitch:
 
 async def write_mode(target: str, mode: SwitchMode, actor: str, reason: str) -> ModeChange:
     """Sets a mode over a connection of its own; see `set_mode`."""
-    producer = EventProducer(load(KafkaSettings), AvroSerde(load(RegistrySettings).url))
+    producer = EventProducer(load(KafkaSettings), AvroSerde(load(RegistrySettings)))
     try:
         return await set_mode(producer, target, mode, actor=actor, reason=reason, at=datetime.now(UTC))
     finally:
@@ -51,7 +51,7 @@ def read_modes() -> Modes:
     Raises:
         KeyflowError: Kafka cannot be read.
     """
-    tail = KafkaTail(load(KafkaSettings), AvroSerde(load(RegistrySettings).url), (TOPIC,))
+    tail = KafkaTail(load(KafkaSettings), AvroSerde(load(RegistrySettings)), (TOPIC,))
     modes = Modes()
     try:
         while not tail.caught_up:

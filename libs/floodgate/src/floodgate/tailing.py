@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from keyflow.errors import FatalError, PoisonMessageError, RetryableError
+from keyflow.errors import PoisonMessageError, RetryableError
+from keyflow.kafka_errors import SignIn, denied
+from keyflow.reading import partitions_of
 
 from floodgate.events import AvroModel
 from floodgate.events.serde import AvroSerde
@@ -15,6 +17,7 @@ from floodgate.telemetry import get_logger
 
 log = get_logger(__name__)
 
+_PURPOSE: Final = "tail"
 _READ_AT_ONCE: Final = 500
 _QUERY_SECONDS: Final = 15.0
 
@@ -27,7 +30,7 @@ class Tail(Protocol):
 
         Raises:
             RetryableError: Kafka or the registry cannot be asked now.
-            FatalError: A topic does not exist.
+            FatalError: A topic does not exist, or Kafka does not allow it.
         """
         ...
 
@@ -73,7 +76,9 @@ class KafkaTail:
             found = [self._decoded(message) for message in consumer.consume(_READ_AT_ONCE, seconds)]
             self._note_ends(consumer)
         except KafkaException as error:
-            raise RetryableError(f"{', '.join(self._topics)} cannot be read: {error.args[0].str()}") from error
+            topics, group = ", ".join(self._topics), str(self._settings.reader(_PURPOSE)["group.id"])
+            refused = denied(error.args[0], "following", topic=topics, group=group)
+            raise refused or RetryableError(f"{topics} cannot be read: {error.args[0].str()}") from error
         return [record for record in found if record is not None]
 
     def close(self) -> None:
@@ -97,18 +102,16 @@ class KafkaTail:
 
     def _connected(self) -> Consumer:
         if self._consumer is None:
+            sign_in = SignIn()
             consumer = Consumer(
                 {
-                    **self._settings.client,
-                    "bootstrap.servers": self._settings.bootstrap_servers,
-                    "group.id": f"{self._settings.group_prefix}tail",  # never joined, never committed to
-                    "enable.auto.commit": False,
-                    "isolation.level": "read_committed",
+                    **self._settings.reader(_PURPOSE),
                     "auto.offset.reset": "earliest",
                     "fetch.wait.max.ms": 100,
+                    "error_cb": sign_in,
                 }
             )
-            places = [place for topic in self._topics for place in _partitions(consumer, topic)]
+            places = [place for topic in self._topics for place in _partitions(consumer, sign_in, topic)]
             self._ends = {(place.topic, place.partition): _end(consumer, place) for place in places}
             consumer.assign(self._starts(consumer, places))
             self._consumer = consumer
@@ -141,11 +144,9 @@ def _of(place: TopicPartition) -> tuple[str, int]:
     return place.topic, place.partition
 
 
-def _partitions(consumer: Consumer, topic: str) -> list[TopicPartition]:
-    found = consumer.list_topics(topic, timeout=_QUERY_SECONDS).topics[topic]
-    if found.error is not None:
-        raise FatalError(f"there is no topic {topic}: run `floodgate setup`")
-    return [TopicPartition(topic, partition) for partition in found.partitions]
+def _partitions(consumer: Consumer, sign_in: SignIn, topic: str) -> list[TopicPartition]:
+    found = partitions_of(consumer, sign_in, topic, "run `floodgate setup`")
+    return [TopicPartition(topic, partition) for partition in found]
 
 
 def _end(consumer: Consumer, place: TopicPartition) -> int:

@@ -45,6 +45,12 @@ def cached_schema(output: type[BaseModel]) -> dict[str, Any]:
     return tool_schema(output)
 
 
+@lru_cache(maxsize=64)
+def _schema_text(output: type[BaseModel]) -> str:
+    # Asked for three times with every call.
+    return json.dumps(cached_schema(output))
+
+
 def estimate_tokens(text: str) -> int:
     return -(-len(text) // _CHARACTERS_PER_TOKEN)
 
@@ -52,8 +58,7 @@ def estimate_tokens(text: str) -> int:
 def prefix_text(request: ModelRequest[T]) -> str:
     """What every call of this prompt has in common: tool and system text."""
     prompt = request.prompt
-    schema = json.dumps(cached_schema(prompt.output))
-    return prompt.tool_name + prompt.tool_description + schema + prompt.system
+    return prompt.tool_name + prompt.tool_description + _schema_text(prompt.output) + prompt.system
 
 
 def cache_is_hopeless(request: ModelRequest[T], price: ModelPrice) -> str | None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import time
+from array import array
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,7 +83,8 @@ class BedrockModel:
         self._on_usage = on_usage
         self._jitter = jitter
         self._sleep = sleep
-        self._vectors: OrderedDict[str, list[float]] = OrderedDict()
+        # Numbers as they are, 8 bytes each: in a list of floats they take four times that.
+        self._vectors: OrderedDict[str, array[float]] = OrderedDict()
         self._log = log
 
     @property
@@ -152,7 +154,7 @@ class BedrockModel:
         known = {text: self._vectors[text] for text in texts if text in self._vectors}
         missing = list(dict.fromkeys(text for text in texts if text not in known))
         found = await asyncio.gather(*(self._embed_one(text, ends_at) for text in missing))
-        known.update(zip(missing, found, strict=True))
+        known.update((text, array("d", vector)) for text, vector in zip(missing, found, strict=True))
         self._remember(known)
         return [list(known[text]) for text in texts]
 
@@ -254,7 +256,7 @@ class BedrockModel:
         base = _THROTTLED_BASE_SECONDS if isinstance(error, ModelThrottledError) else _BACKOFF_BASE_SECONDS
         return self._jitter(0.0, min(base * 2**attempt, _BACKOFF_CAP_SECONDS))
 
-    def _remember(self, vectors: dict[str, list[float]]) -> None:
+    def _remember(self, vectors: dict[str, array[float]]) -> None:
         for text, vector in vectors.items():
             self._vectors[text] = vector
             self._vectors.move_to_end(text)

@@ -118,9 +118,13 @@ class PriceTable:
     def price(self, model_id: str) -> ModelPrice:
         """The row of a model id, an inference profile id or the ARN of either, surcharge included.
 
+        The ARN of an application's own profile does not say the model: a table may have it as a row, taken as it is.
+
         Raises:
             FatalError: For a model that the table does not have.
         """
+        if model_id in self.models and model_id.startswith("arn:"):
+            return self.models[model_id]
         found = _PROFILE.fullmatch(model_id)
         row = self.models.get(found["model"]) if found else None
         if row is None:

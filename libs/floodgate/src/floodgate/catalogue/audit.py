@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from floodgate.catalogue.published import Activation
+from floodgate.event_producer import EventProducer
 from floodgate.events import AuditEntry, edge_event_id
 from floodgate.events.serde import AvroSerde
-from floodgate.service import EventProducer
 from floodgate.settings import KafkaSettings, RegistrySettings, load
 
 AUDIT: Final = "support.audit"
@@ -44,7 +44,7 @@ def write_audit(activation: Activation, details: Mapping[str, str]) -> None:
     """
     if not kafka_is_set_up():
         return
-    serde = AvroSerde(load(RegistrySettings).url)
+    serde = AvroSerde(load(RegistrySettings))
     entry = audit_entry(activation, details)
 
     async def send() -> None:

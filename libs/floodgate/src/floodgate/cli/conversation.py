@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from floodgate.catalogue.audit import AUDIT
+from floodgate.event_producer import EventProducer
 from floodgate.events import AuditEntry, edge_event_id
 from floodgate.events.serde import AvroSerde
 from floodgate.events.times import from_ms, now_ms
-from floodgate.service import EventProducer
 from floodgate.settings import KafkaSettings, RegistrySettings, load
 from floodgate.timeline import Hop, TopicReader, hops, totals
 
@@ -33,7 +33,7 @@ def conversation(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show a conversation's timeline: what each service decided, how long it took and what it cost."""
-    settings, serde = load(KafkaSettings), AvroSerde(load(RegistrySettings).url)
+    settings, serde = load(KafkaSettings), AvroSerde(load(RegistrySettings))
     timeline = hops(TopicReader(settings, serde).conversation(conversation_id), unmask=unmask)
     if not timeline:
         raise FatalError(f"no topic has a record of {conversation_id}: the id carries its channel, intercom:123 say")

@@ -21,8 +21,6 @@ from rich.console import Console
 
 from floodgate import __version__
 from floodgate.cli.environment import load_local_environment
-from floodgate.cli.processes import run_all
-from floodgate.service import run
 
 COMMANDS: Final = "floodgate.commands"
 SERVICES: Final = "floodgate.services"
@@ -68,6 +66,10 @@ def run_command(
     if show:
         typer.echo("\n".join(sorted(found)))
         return
+    # Only here: every other command would wait for the web server and the engine to be imported.
+    from floodgate.cli.processes import run_all  # noqa: PLC0415
+    from floodgate.service import run  # noqa: PLC0415
+
     if all_services:
         raise typer.Exit(run_all(sorted(found)))
     if service is None or service not in found:

@@ -48,7 +48,7 @@ def freeze(directory: Directory = Path("schemas")) -> None:
 @app.command()
 def register() -> None:
     """Register every topic's schema (BACKWARD_TRANSITIVE)."""
-    applied = register_schemas(load(RegistrySettings).url)
+    applied = register_schemas(load(RegistrySettings))
     typer.echo(f"{len(applied.created)} registered, {len(applied.unchanged)} unchanged")
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from floodgate.admin import apply_topics
 from floodgate.cli.conversation import audit_unmasking
+from floodgate.cli.repartition import repartition
 from floodgate.events.serde import AvroSerde
 from floodgate.events.topics import topics
 from floodgate.settings import KafkaSettings, RegistrySettings, load
@@ -21,6 +22,7 @@ from floodgate.timeline import Seen, TopicReader, shown
 from floodgate.timeline.hops import trace_id
 
 app = typer.Typer(help="Kafka topics as schemas/topics.yaml declares them.", no_args_is_help=True)
+app.command()(repartition)
 
 
 @app.command("list")
@@ -70,7 +72,7 @@ def tail(
     name = topic if topic in topics() else f"support.{topic}"
     if name not in topics():
         raise FatalError(f"{topic} is not declared: see `floodgate topics list`")
-    settings, serde = load(KafkaSettings), AvroSerde(load(RegistrySettings).url)
+    settings, serde = load(KafkaSettings), AvroSerde(load(RegistrySettings))
     if unmask:
         audit_unmasking(settings, serde, f"topic {name}", reason)
     console = Console(soft_wrap=True)

@@ -158,7 +158,7 @@ def _open() -> tuple[Letters, Redriver]:
 
 
 def _serde() -> AvroSerde:
-    return AvroSerde(load(RegistrySettings).url)
+    return AvroSerde(load(RegistrySettings))
 
 
 def _select(letters: Sequence[DeadLetter], *, service: str | None, error_class: str | None) -> list[DeadLetter]:

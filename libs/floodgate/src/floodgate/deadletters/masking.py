@@ -61,7 +61,7 @@ def decoded(letter: DeadLetter, serde: AvroSerde) -> Any:
             pass  # broken Avro is what brought it here; it may still be readable as JSON
     try:
         return json.loads(letter.value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

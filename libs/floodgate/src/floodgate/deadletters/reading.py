@@ -83,9 +83,4 @@ class Letters:
         return entries
 
     def _read(self, topic: str) -> Iterator[Message]:
-        client = {
-            **self._settings.client,
-            "bootstrap.servers": self._settings.bootstrap_servers,
-            "group.id": f"{self._settings.group_prefix}dlq",  # never committed to
-        }
-        return committed_records(client, topic, remedy="run `floodgate setup`")
+        return committed_records(self._settings.reader("dlq"), topic, remedy="run `floodgate setup`")

@@ -136,8 +136,7 @@ class Redriver:
         self._core(f"{self._transactional_id}-{action}").write([entry])
 
     def _core(self, transactional_id: str) -> Redrive:
-        client = {**self._settings.client, "bootstrap.servers": self._settings.bootstrap_servers}
-        return Redrive(client, self._ledger, transactional_id)
+        return Redrive(self._settings.connection(), self._ledger, transactional_id)
 
     def _returning(self, decision: Decision, reason: str) -> Returning:
         letter = decision.letter

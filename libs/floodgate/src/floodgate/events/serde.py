@@ -14,6 +14,7 @@ from keyflow.errors import FatalError, PoisonMessageError, RetryableError
 
 from floodgate.events.generated import AvroModel
 from floodgate.events.topics import model, schema, topics
+from floodgate.settings import RegistrySettings
 
 _MAGIC: Final = 0
 _HEAD: Final = struct.Struct(">bI")
@@ -23,11 +24,11 @@ class AvroSerde:
     """Encodes and decodes the records of every declared topic; schemas must be registered before.
 
     Args:
-        registry_url: Base address of the registry's Confluent API.
+        registry: Where the registry is and how to sign in; or just the base address of its Confluent API.
     """
 
-    def __init__(self, registry_url: str) -> None:
-        self._registry_url = registry_url
+    def __init__(self, registry: RegistrySettings | str) -> None:
+        self._settings = registry
         self._client: SchemaRegistryClient | None = None
         self._writer_ids: dict[str, int] = {}
         self._parsed: dict[str, Any] = {}
@@ -89,7 +90,9 @@ class AvroSerde:
 
     def _registry(self) -> SchemaRegistryClient:
         if self._client is None:
-            self._client = SchemaRegistryClient({"url": self._registry_url})
+            settings = self._settings
+            known = settings.connection() if isinstance(settings, RegistrySettings) else {"url": settings}
+            self._client = SchemaRegistryClient(known)
         return self._client
 
     def _writer_id(self, topic: str) -> int:

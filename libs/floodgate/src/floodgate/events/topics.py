@@ -6,10 +6,13 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from floodgate.events import generated
 from floodgate.events.generated import AvroModel
+
+COMPACTED_WITHIN_DAYS: Final = 7
+"""By when an older value of a key is cleaned out of a compacted topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,33 @@ class Topic:
         config = {"cleanup.policy": self.cleanup, "max.message.bytes": str(self.max_message_bytes)}
         if self.retention_days is not None:
             config["retention.ms"] = str(self.retention_days * 86_400_000)
+        else:
+            # Without a limit Kafka may keep what a tombstone superseded for as long as the topic is quiet.
+            config["max.compaction.lag.ms"] = str(COMPACTED_WITHIN_DAYS * 86_400_000)
         return config
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccess:
+    """Who signs in to Kafka under one name.
+
+    Attributes:
+        processors: Join the group of their name, and write in transactions.
+        consumers: Join the group of their name.
+        others: Names under which it reads and writes without a group.
+        watches: Groups whose progress it asks for; "*": of all.
+    """
+
+    name: str
+    processors: tuple[str, ...]
+    consumers: tuple[str, ...]
+    others: tuple[str, ...]
+    watches: tuple[str, ...]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All names by which `schemas/topics.yaml` calls it as a writer or reader."""
+        return frozenset((*self.processors, *self.consumers, *self.others, f"{self.name}-tail"))
 
 
 @cache
@@ -66,6 +95,16 @@ def _topic(name: str, entry: dict[str, Any]) -> Topic:
         writers=tuple(entry["writers"]),
         readers=tuple(entry["readers"]),
     )
+
+
+@cache
+def services() -> dict[str, ServiceAccess]:
+    """Everybody who signs in to Kafka, by name."""
+    declared = _contract()["topics"]["services"]
+    return {
+        name: ServiceAccess(name, *(tuple(entry.get(key, ())) for key in ("processors", "consumers", "as", "watches")))
+        for name, entry in declared.items()
+    }
 
 
 def schema(record: str) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from floodgate.intercom.models import (
     CreatedMessage,
     DataAttribute,
     DataList,
+    Deleted,
     Me,
     QuickReplyOption,
     Tag,
@@ -111,6 +112,14 @@ class IntercomClient:
 
     async def get_contact(self, contact_id: str) -> Contact:
         return await self._read("GET", f"/contacts/{_segment(contact_id)}", Contact)
+
+    async def delete_contact(self, contact_id: str) -> Deleted:
+        """Deletes a contact for good."""
+        return await self._read("DELETE", f"/contacts/{_segment(contact_id)}", Deleted)
+
+    async def delete_conversation(self, conversation_id: str) -> Deleted:
+        """Deletes a conversation for good; Intercom keeps its figures."""
+        return await self._read("DELETE", _conversation(conversation_id), Deleted)
 
     # conversations: reading
 

@@ -150,6 +150,13 @@ class Contact(_Read):
     location: dict[str, Any] | None = None
 
 
+class Deleted(_Read):
+    """What Intercom says of what it deleted."""
+
+    id: Id
+    deleted: bool = False
+
+
 class Admin(_Read):
     id: Id
     name: str | None = None

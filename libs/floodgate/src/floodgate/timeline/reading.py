@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from keyflow.errors import FatalError, PoisonMessageError, RetryableError
-from keyflow.reading import committed_records, partition_of
+from keyflow.kafka_errors import SignIn, denied
+from keyflow.reading import committed_records, partition_of, partitions_of
 
 from floodgate.events import edge_event_id
 from floodgate.events.serde import AvroSerde
@@ -56,7 +57,9 @@ class TopicReader:
         """
         raw = key.encode()
         number = partition_of(raw, topics()[topic].partitions)
-        for message in committed_records(self._client(), topic, remedy="run `floodgate setup`", partitions=[number]):
+        for message in committed_records(
+            self._settings.reader("reader"), topic, remedy="run `floodgate setup`", partitions=[number]
+        ):
             if message.key() == raw:
                 yield self.seen(message)
 
@@ -66,7 +69,9 @@ class TopicReader:
         Raises:
             FatalError: As for `conversation`.
         """
-        found = committed_records(self._client(), topic, remedy="run `floodgate setup`", since_ms=since_ms)
+        found = committed_records(
+            self._settings.reader("reader"), topic, remedy="run `floodgate setup`", since_ms=since_ms
+        )
         return map(self.seen, found)
 
     def tail(
@@ -77,9 +82,11 @@ class TopicReader:
         Raises:
             FatalError: As for `conversation`.
         """
-        consumer = Consumer({**self._client(), "isolation.level": "read_committed", "enable.auto.commit": False})
+        client, sign_in = self._settings.reader("reader"), SignIn()
+        consumer = Consumer({**client, "error_cb": sign_in})
         try:
-            ends = self._assign_near_the_end(consumer, topic, last)
+            numbers = partitions_of(consumer, sign_in, topic, "run `floodgate setup`")
+            ends = self._assign_near_the_end(consumer, topic, numbers, last)
             while not stopped() and (follow or ends):
                 for message in consumer.consume(500, _POLL_SECONDS):
                     if message.error() is not None:
@@ -90,16 +97,14 @@ class TopicReader:
                     ends = {place.partition: ends[place.partition] for place in places
                             if place.offset < ends[place.partition]}  # fmt: skip
         except KafkaException as error:
-            raise FatalError(f"{topic} cannot be read: {error.args[0].str()}") from error
+            refused = denied(error.args[0], "reading", topic=topic, group=str(client["group.id"]))
+            raise refused or FatalError(f"{topic} cannot be read: {error.args[0].str()}") from error
         finally:
             consumer.close()
 
-    def _assign_near_the_end(self, consumer: Consumer, topic: str, last: int) -> dict[int, int]:
-        found = consumer.list_topics(topic, timeout=15).topics[topic]
-        if found.error is not None:
-            raise FatalError(f"there is no topic {topic}: run `floodgate setup`")
+    def _assign_near_the_end(self, consumer: Consumer, topic: str, numbers: list[int], last: int) -> dict[int, int]:
         starts, ends = [], {}
-        for number in found.partitions:
+        for number in numbers:
             low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=15)
             starts.append(TopicPartition(topic, number, max(low, high - last)))
             if high > low and last > 0:
@@ -134,10 +139,3 @@ class TopicReader:
             len(data or b""),
             problem,
         )
-
-    def _client(self) -> dict[str, Any]:
-        return {
-            **self._settings.client,
-            "bootstrap.servers": self._settings.bootstrap_servers,
-            "group.id": f"{self._settings.group_prefix}reader",  # never committed to
-        }

@@ -1,0 +1,1 @@
+"""The templates of `floodgate new-service`."""
