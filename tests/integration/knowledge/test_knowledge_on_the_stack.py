@@ -15,12 +15,16 @@ from uuid import uuid4
 import boto3
 import pytest
 import yaml
+from console.adapters.opensearch_projection import OpenSearchProjection
+from console.adapters.opensearch_syncs import OpenSearchSyncs
 from floodgate.bedrock import BedrockModel, BedrockSettings
 from floodgate.catalogue import Article, Catalogue, load_catalogue
 from floodgate.knowledge import OpenSearchRetriever, chunk_article, make_client
 from floodgate.settings import OpenSearchSettings, load
 from keyflow.errors import FatalError, OutageError
 from knowledge.bootstrap import Knowledge, bootstrap
+from knowledge.domain.manifest import Changes
+from knowledge.domain.noted import failed, finished
 from knowledge.settings import KnowledgeSettings
 from opensearchpy import OpenSearch
 
@@ -262,3 +266,14 @@ async def test_vectors_are_of_the_size_that_the_index_holds(stack_env: dict[str,
 
     assert [len(vector) for vector in await model.embed(["one", "two"])] == [256, 256]
     model.close()
+
+
+async def test_the_console_reads_what_became_of_the_runs(job: Knowledge, names: KnowledgeSettings) -> None:
+    projection = OpenSearchProjection(load(OpenSearchSettings), names.alias_prefix)
+    syncs = OpenSearchSyncs(projection, f"{names.alias_prefix}-syncs")
+    report = {"outcome": "synced", "version": "v", "catalogue_version": "c", "passages": 1, "examples": 2}
+    job.notes.keep(finished(job.now(), {**report, "contradictions": []}, Changes(articles_added=("en/a",)), []))
+    job.notes.keep(failed(job.now(), "the wiki does not answer"))
+    found = await syncs.read()
+    await projection.aclose()
+    assert (found["last"]["outcome"], found["changed"]["added"]) == ("failed", ["en/a"])

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from floodgate.events import Feedback, FeedbackLabel, Message, MessageKind
+from floodgate.events import Approval, ApprovalDecision, Feedback, FeedbackLabel, Message, MessageKind
 from hypothesis import given
 from hypothesis import strategies as st
 from ingest.domain.errors import DocumentError
@@ -224,6 +224,60 @@ def test_who_set_a_tag_is_known_by_a_pseudonym_only() -> None:
     given = map_envelope(envelope("conversation_part.tag.created", item), RULES).events
     reviewers = [event.reviewer for event in given if isinstance(event, Feedback)]
     assert reviewers == [PSEUDONYMS.contact_id("reviewer", "intercom:5002"), ""]
+
+
+PROPOSAL = "3f2a9c1b-0d4e-5f6a-8b7c-9d0e1f2a3b4c"
+
+
+def noted(body: str, by: dict[str, Any] = HUMAN) -> tuple[Any, ...]:
+    item = conversation(part("7", "note", by=by, body=body))
+    return map_envelope(envelope("conversation.admin.noted", item), RULES).events
+
+
+@pytest.mark.parametrize(
+    ("body", "decision", "reason"),
+    [
+        (f"<p>approve {PROPOSAL}</p>", ApprovalDecision.APPROVE, ""),
+        (f"Approve {PROPOSAL.upper()}.", ApprovalDecision.APPROVE, ""),
+        (
+            f"<p>reject {PROPOSAL}: the account is being looked at</p>",
+            ApprovalDecision.REJECT,
+            "the account is being looked at",
+        ),
+        (f"reject {PROPOSAL}", ApprovalDecision.REJECT, ""),
+    ],
+)
+def test_a_teammates_note_is_their_word_on_a_proposal(body: str, decision: ApprovalDecision, reason: str) -> None:
+    (word,) = noted(body)
+    (again,) = noted(body)
+    assert isinstance(word, Approval)
+    assert (word.decision, word.reason, str(word.proposal_id)) == (decision, reason, PROPOSAL)
+    assert word.actor == PSEUDONYMS.contact_id("reviewer", f"intercom:{HUMAN['id']}")
+    assert word.conversation_id.startswith("intercom:")
+    assert word.event_id == again.event_id
+
+
+@pytest.mark.parametrize(
+    ("body", "by"),
+    [
+        (f"Floodgate asks for your approval\napprove {PROPOSAL}", HUMAN),
+        (f"approve {PROPOSAL} but only half of it", HUMAN),
+        (f"I would not approve {PROPOSAL}", HUMAN),
+        ("approve 3f2a9c1b", HUMAN),
+        ("approve", HUMAN),
+        (f"approve {PROPOSAL}", BOT),
+        (f"approve {PROPOSAL}", WORKFLOW),
+    ],
+)
+def test_a_note_that_says_anything_else_or_is_no_persons_decides_nothing(body: str, by: dict[str, Any]) -> None:
+    assert noted(body, by) == ()
+
+
+def test_what_a_customer_writes_is_never_a_word_on_a_proposal() -> None:
+    item = conversation(part("7", "comment", by=author("user"), body=f"approve {PROPOSAL}"))
+    for topic in ("conversation.admin.noted", "conversation.user.replied"):
+        found = map_envelope(envelope(topic, item), RULES).events
+        assert not any(isinstance(event, Approval) for event in found)
 
 
 def test_an_unknown_topic_and_a_ping_lead_to_nothing() -> None:

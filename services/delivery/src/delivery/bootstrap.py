@@ -62,7 +62,7 @@ def bootstrap(
         NAME,
         INPUTS,
         served.handler,
-        serde or AvroSerde(load(RegistrySettings).url),
+        serde or AvroSerde(load(RegistrySettings)),
         state_model=DeliveryState,
         state_ttl_seconds=settings.state_ttl_seconds,
         effects={DELIVER: Deliver(channels, default)},

@@ -56,7 +56,7 @@ def bootstrap(
     Raises:
         FatalError: A setting is missing or wrong, or the catalogue does not hold together.
     """
-    serde = serde or AvroSerde(load(RegistrySettings).url)
+    serde = serde or AvroSerde(load(RegistrySettings))
     switch = modes or follow_modes(serde)
     client = model or BedrockModel(load(BedrockSettings))
     make_handler = _handlers(settings, client, retriever, languages, lambda: switch.modes)

@@ -49,7 +49,7 @@ def backfill(
     state: Annotated[Path | None, typer.Option(help="Where its place is kept; by default one file a source.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Brings old interactions in, slowly enough that live traffic keeps its latency; shows first what it may cost.
+    """Bring old interactions in, slowly enough that live traffic keeps its latency; show first what it may cost.
 
     Run again, it goes on where it stopped. A line that cannot be read is a dead letter (exit code 1).
     """

@@ -43,6 +43,7 @@ from ingest.http.webhook import IntercomWebhook
 from ingest.inbound import decode_inbound
 from ingest.intake import LineIntake
 from ingest.ports import (
+    APPROVALS,
     DEAD_LETTERS,
     ESCALATIONS,
     FEEDBACK,
@@ -60,7 +61,7 @@ from ingest.settings import IngestSettings
 from ingest.tasks.reconciler import Reconciler
 from ingest.tasks.s3_poller import S3Poller
 
-WRITTEN_TOPICS = (MESSAGES, INTERACTIONS, FEEDBACK, DEAD_LETTERS)
+WRITTEN_TOPICS = (MESSAGES, INTERACTIONS, FEEDBACK, APPROVALS, DEAD_LETTERS)
 NOTICE_TEMPLATE: Final = "automated_notice"
 _AWS_THREADS: Final = 16
 
@@ -173,7 +174,7 @@ def make_adapters(
         FatalError: The pseudonym key is too short.
     """
     closers: list[Callable[[], Awaitable[None]]] = []
-    serde = AvroSerde(environment.registry.url)
+    serde = AvroSerde(environment.registry)
     if sink is None:
         producer = EventProducer(environment.kafka, serde)
         closers.append(producer.close)

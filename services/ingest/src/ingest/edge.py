@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from floodgate.events import DeadLetter, Feedback, Interaction, Message
+from floodgate.events import Approval, DeadLetter, Feedback, Interaction, Message
 from floodgate.service import EVENT_ID_HEADER
 from keyflow.errors import RetryableError
 
 from ingest.domain.dead_letters import dead_letter_key
-from ingest.ports import DEAD_LETTERS, FEEDBACK, INTERACTIONS, MESSAGES, EventSink
+from ingest.ports import APPROVALS, DEAD_LETTERS, FEEDBACK, INTERACTIONS, MESSAGES, EventSink
 from ingest.telemetry import EVENTS
 
-EdgeEvent = Message | Feedback | Interaction | DeadLetter
+EdgeEvent = Message | Feedback | Approval | Interaction | DeadLetter
 
 
 def address_of(event: EdgeEvent) -> tuple[str, str]:
@@ -24,6 +24,8 @@ def address_of(event: EdgeEvent) -> tuple[str, str]:
         return INTERACTIONS, str(event.interaction_id)
     if isinstance(event, Feedback):
         return FEEDBACK, event.conversation_id
+    if isinstance(event, Approval):
+        return APPROVALS, event.conversation_id
     return DEAD_LETTERS, dead_letter_key(event)
 
 

@@ -134,7 +134,7 @@ def _judgement(row: JudgementRow, index: CatalogueIndex, pseudonyms: Pseudonyms,
 
 
 async def _give(found: Sequence[Feedback]) -> None:
-    serde = AvroSerde(load(RegistrySettings).url)
+    serde = AvroSerde(load(RegistrySettings))
     await asyncio.to_thread(serde.prepare, [TOPIC])
     producer = EventProducer(load(KafkaSettings), serde)
     try:

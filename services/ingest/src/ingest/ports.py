@@ -17,6 +17,7 @@ REPLIES: Final = "support.replies"
 ESCALATIONS: Final = "support.escalations"
 INTERACTIONS: Final = "support.interactions"
 FEEDBACK: Final = "support.feedback"
+APPROVALS: Final = "support.approvals"
 DEAD_LETTERS: Final = "support.dead-letters"
 INTERCOM_RAW: Final = "support.intercom.raw"
 

@@ -15,11 +15,12 @@ from floodgate.settings import CatalogueSettings, OpenSearchSettings, load
 from knowledge.adapters.confluence_source import ConfluenceSource
 from knowledge.adapters.directory_source import DirectorySource
 from knowledge.adapters.opensearch_index import Aliases, OpenSearchIndex
+from knowledge.adapters.opensearch_notes import OpenSearchNotes
 from knowledge.adapters.s3_source import S3PulledStore, S3Source
 from knowledge.adapters.s3_store import S3Store
 from knowledge.adapters.web import Web
 from knowledge.adapters.web_sources import FeedSource, SitemapSource
-from knowledge.ports import ContentStore, SearchIndex
+from knowledge.ports import ContentStore, RunNotes, SearchIndex
 from knowledge.ports_sources import PulledStore, Reader
 from knowledge.pulling import Puller
 from knowledge.settings import KnowledgeSettings
@@ -36,6 +37,8 @@ class Knowledge:
     store: ContentStore
     index: SearchIndex
     retriever: Retriever
+    notes: RunNotes
+    now: Callable[[], datetime]
     close: Callable[[], None]
 
 
@@ -59,6 +62,7 @@ def bootstrap(
     retriever: Retriever | None = None,
     pulled: PulledStore | None = None,
     readers: Mapping[SourceKind, Reader] | None = None,
+    notes: RunNotes | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Knowledge:
     """The job; whatever is passed takes the place of the real thing.
@@ -70,8 +74,9 @@ def bootstrap(
     model = BedrockModel(bedrock)
     embed = embed or model.embed
     aliases = Aliases(f"{settings.alias_prefix}-knowledge", f"{settings.alias_prefix}-examples")
-    if index is None or retriever is None:
+    if index is None or retriever is None or notes is None:
         client = make_client(load(OpenSearchSettings), timeout_seconds=settings.index_timeout_seconds)
+        notes = notes or OpenSearchNotes(client, f"{settings.alias_prefix}-syncs")
         index = index or OpenSearchIndex(client, replicas=settings.replicas, aliases=aliases)
         retriever = retriever or OpenSearchRetriever(
             client, embed, knowledge=aliases.knowledge, examples=aliases.examples
@@ -96,6 +101,8 @@ def bootstrap(
         store=store,
         index=index,
         retriever=retriever,
+        notes=notes,
+        now=now,
         close=lambda: _close(web, model),
     )
 

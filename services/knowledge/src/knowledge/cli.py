@@ -13,12 +13,14 @@ import typer
 from floodgate.catalogue.opening import active_version
 from floodgate.knowledge import Example, Passage
 from floodgate.settings import CatalogueSettings, load
-from floodgate.telemetry import configure_logging
+from floodgate.telemetry import configure_logging, one_line
+from keyflow.errors import KeyflowError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from knowledge.bootstrap import Knowledge, build
+from knowledge.domain.noted import failed, finished
 from knowledge.printing import STEPS, print_found, print_report, print_sources
 from knowledge.pulling import Pull, SourceReport
 from knowledge.schedule import parse_interval, repeat
@@ -175,6 +177,23 @@ def _sync(
     dry_run: bool = False,
     pull: bool = True,
     accept_removals: bool = False,
+) -> tuple[Sequence[SourceReport], SyncReport]:
+    try:
+        reports, report = _synced(
+            knowledge, progress, force=force, dry_run=dry_run, pull=pull, accept_removals=accept_removals
+        )
+    except KeyflowError as error:
+        if not dry_run:
+            knowledge.notes.keep(failed(knowledge.now(), one_line(error)))
+        raise
+    if not dry_run:
+        sources = [source.model_dump(mode="json") for source in reports]
+        knowledge.notes.keep(finished(knowledge.now(), report.model_dump(mode="json"), report.changes, sources))
+    return reports, report
+
+
+def _synced(
+    knowledge: Knowledge, progress: Report, *, force: bool, dry_run: bool, pull: bool, accept_removals: bool
 ) -> tuple[Sequence[SourceReport], SyncReport]:
     catalogue = knowledge.load_catalogue()
     if pull:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from knowledge.domain.corpus import Corpus
 from knowledge.domain.manifest import Manifest
+from knowledge.domain.noted import Notes
 
 Vectors = Mapping[str, Sequence[float]]
 """By `text_key`."""
@@ -49,4 +50,12 @@ class SearchIndex(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """By alias: the index behind it and how many documents it has."""
+        ...
+
+
+class RunNotes(Protocol):
+    """Keeps what became of the runs, for people to see."""
+
+    def keep(self, notes: Notes) -> None:
+        """Keep these notes; a run does not fail because they could not be kept."""
         ...

@@ -53,7 +53,7 @@ def bootstrap(
     Raises:
         FatalError: A setting is missing or wrong.
     """
-    serde = serde or AvroSerde(load(RegistrySettings).url)
+    serde = serde or AvroSerde(load(RegistrySettings))
     topics = topics or Topics({name: name for name in INPUTS})
 
     def make_folding(store: Store) -> Folding:

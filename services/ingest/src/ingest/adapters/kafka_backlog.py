@@ -55,5 +55,5 @@ class KafkaBacklog:
 
     @cached_property
     def _consumer(self) -> Consumer:
-        client = {**self._settings.client, "bootstrap.servers": self._settings.bootstrap_servers}
-        return Consumer({**client, "group.id": self._settings.group_prefix + GROUP, "enable.auto.commit": False})
+        group = self._settings.group_prefix + GROUP
+        return Consumer({**self._settings.connection(), "group.id": group, "enable.auto.commit": False})

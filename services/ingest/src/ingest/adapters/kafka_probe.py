@@ -27,7 +27,7 @@ class KafkaProbe:
 
     def _problems(self) -> dict[str, str]:
         if self._admin is None:
-            self._admin = AdminClient({**self._settings.client, "bootstrap.servers": self._settings.bootstrap_servers})
+            self._admin = AdminClient(self._settings.connection())
         try:
             known = self._admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
         except KafkaException as error:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from floodgate.events import Feedback, FeedbackLabel, Message, MessageKind, conversation_key
+from floodgate.events import Approval, Feedback, FeedbackLabel, Message, MessageKind, conversation_key
 from floodgate.events.ids import REVIEWERS
 from pydantic import ValidationError
 
@@ -24,6 +24,7 @@ from ingest.domain.identity import (
     message_event_id,
     pseudonymous_contact,
 )
+from ingest.domain.intercom_approvals import NOTE_TOPIC, approvals_of
 from ingest.domain.intercom_parts import (
     CHANNEL,
     IntercomRules,
@@ -38,7 +39,7 @@ from ingest.domain.intercom_parts import (
     unix_time,
 )
 
-Event = Message | Feedback
+Event = Message | Feedback | Approval
 
 SOURCE_ID: Final = "source"
 OK_TAG: Final = "floodgate:ok"
@@ -57,7 +58,6 @@ NEEDED_TOPICS: Final = (USER_CREATED, *KINDS_BY_TOPIC, TAG_TOPIC)
 SILENT_TOPICS: Final = frozenset(
     (
         "ping",
-        "conversation.admin.noted",
         "conversation.admin.snoozed",
         "conversation.admin.unsnoozed",
         "conversation.admin.single.created",
@@ -93,9 +93,12 @@ def map_envelope(envelope: object, rules: IntercomRules) -> Mapped:
         raise document_error("topic", "missing: an Intercom notification names its topic")
     if topic in SILENT_TOPICS:
         return Mapped(topic)
-    if topic not in NEEDED_TOPICS:
+    if topic not in NEEDED_TOPICS and topic != NOTE_TOPIC:
         return Mapped("unknown")
     item = member(envelope, "data", "item")
+    if topic == NOTE_TOPIC:  # most notes mean nothing here, so that a strange one is no dead letter either
+        with _unfit_members():
+            return Mapped(topic, approvals_of(item, rules))
     if not isinstance(item, Mapping) or not text_id(item.get("id")):
         raise document_error("data.item.id", "missing: the conversation's id is expected")
     with _unfit_members():

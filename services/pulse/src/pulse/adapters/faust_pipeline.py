@@ -183,7 +183,7 @@ class FaustPipeline:
             broker_max_poll_records=500,
             # Our own watch looks at what was taken; these only write log lines.
             stream_wait_empty=False,
-            **credentials(settings.client),
+            **credentials(settings.connection()),
         )
         app.transport = CommittedTransport(app.conf.broker_consumer, app)
         return app

@@ -21,10 +21,7 @@ class KafkaEnds:
     """Ends of partitions for a reader of committed records. Connects on the first call."""
 
     def __init__(self, settings: KafkaSettings) -> None:
-        self._client: dict[str, str | int | float | bool] = {
-            **settings.client,
-            "bootstrap.servers": settings.bootstrap_servers,
-        }
+        self._client = settings.connection()
         self._admin: AdminClient | None = None
 
     def __call__(self, places: Iterable[Place]) -> dict[Place, int]:
