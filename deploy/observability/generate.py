@@ -1,4 +1,7 @@
-"""Writes the Grafana dashboards: `python deploy/observability/generate.py`."""
+"""Writes the Grafana dashboards: `python deploy/observability/generate.py`.
+
+A file `panels/<service>.yaml` (title, and panels with title, unit and expressions by legend) adds a dashboard.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import json
 import sys
 from pathlib import Path
 from typing import Any, Final
+
+import yaml
 
 Panel = tuple[str, str, dict[str, str]]
 """Title, Grafana's unit, and expressions by legend."""
@@ -61,7 +66,23 @@ CUSTOMERS: Final[tuple[Panel, ...]] = (
 )  # fmt: skip
 
 _SOURCE: Final = {"name": "source", "label": "Data source", "type": "datasource", "query": "prometheus"}
-DASHBOARDS: Final = {"services": ("Floodgate: services", SERVICES), "customers": ("Floodgate: customers", CUSTOMERS)}
+
+
+def _added() -> dict[str, tuple[str, tuple[Panel, ...]]]:
+    """The dashboards of panels/*.yaml by the files' names."""
+    found = {}
+    for path in sorted((Path(__file__).parent / "panels").glob("*.yaml")):
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        panels = tuple((each["title"], each["unit"], each["expressions"]) for each in content["panels"])
+        found[path.stem] = (content["title"], panels)
+    return found
+
+
+DASHBOARDS: Final = {
+    "services": ("Floodgate: services", SERVICES),
+    "customers": ("Floodgate: customers", CUSTOMERS),
+    **_added(),
+}
 
 
 def dashboard(name: str) -> dict[str, Any]:

@@ -1,27 +1,26 @@
-"""The services' images on a Docker engine, beside the local stack. Without an engine these tests are skipped.
+"""The services' images with everything around them in containers. Without a Docker engine these tests are skipped.
 
-FLOODGATE_TEST_STATE names the state folder of a stack that already runs, to save its start while developing.
+Images are built once, and one cluster serves all tests. Each server's image is named by a variable (own_images.py).
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
 
 import docker
 import pytest
-from docker.errors import DockerException, ImageNotFound
-from floodgate_local.provision import provision
-from floodgate_local.testing import stack_for_tests
+from containers.boxes import ServiceBox
+from containers.cluster import Cluster, cluster
+from containers.own_images import build_services, have_python
+from docker.errors import DockerException
+from faults.conftest import seed, tell  # noqa: F401 - fixtures
+from faults.services.site import Site
+from support.fleet import NAMES
 
 # The reaper is an image of its own, which may not be there to pull; every test here stops what it starts.
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
-
-ROOT: Final = Path(__file__).parents[2]
-BASE: Final = os.environ.get("FLOODGATE_TEST_PYTHON_IMAGE", "python:3.11-slim")
 
 
 @pytest.fixture(scope="session")
@@ -36,30 +35,40 @@ def engine() -> Iterator[docker.DockerClient]:
 
 
 @pytest.fixture(scope="session")
-def images(engine: docker.DockerClient) -> list[str]:
-    """The services of the message's way, each built from the one Dockerfile; names of their images."""
-    _have_base(engine)
-    services = ["ingest", "firewall", "agent", "delivery"]
-    subprocess.run(["make", "-s", "images", f"ONLY={' '.join(services)}", f"PYTHON_IMAGE={BASE}"], cwd=ROOT, check=True)
-    return services
-
-
-def _have_base(engine: docker.DockerClient) -> None:
-    """The public image where it can be pulled, else one of the same name from Debian's packages."""
-    try:
-        engine.images.get(BASE)
-        return
-    except ImageNotFound:
-        pass
-    try:
-        engine.images.pull(BASE)
-    except DockerException:
-        subprocess.run([ROOT / "deploy/images/local-base", BASE], check=True)
+def images(engine: docker.DockerClient) -> tuple[str, ...]:
+    """The services of the whole way, each built from the one Dockerfile; names of their images."""
+    have_python(engine)
+    build_services([*NAMES, "local"])
+    return NAMES
 
 
 @pytest.fixture(scope="session")
-def stack_env() -> Iterator[dict[str, str]]:
-    """The environment of a running local stack with topics and schemas."""
-    for stack in stack_for_tests():
-        stack.set_env(provision(stack.env()).env)
-        yield stack.env()
+def servers(
+    engine: docker.DockerClient, images: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    with cluster(engine, tmp_path_factory.mktemp("cluster")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def site(
+    servers: Cluster,
+    seed: int,  # noqa: F811 - the fixture
+    tell: Callable[[str], None],  # noqa: F811 - the fixture
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    """Every service once, as its image."""
+    boxes: list[ServiceBox] = []
+
+    def box(name: str, env: Mapping[str, str], log: Path) -> ServiceBox:
+        boxes.append(ServiceBox(name, env, log))
+        return boxes[-1]
+
+    made = Site(servers, seed, tmp_path_factory.mktemp("services"), tell, process=box)  # type: ignore[arg-type]
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+        for each in boxes:
+            each.remove()

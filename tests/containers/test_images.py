@@ -1,124 +1,59 @@
-"""The images of the services: locked down as in production, they carry a message and stop when they are told to."""
+"""The images of the services: locked down as in production, healthy by their progress, leaving by themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from typing import Final
-from uuid import uuid4
-
 import docker
-import httpx
 import pytest
-from floodgate.events.topics import topics
-from support.processes import answers, begin_at_the_end, eventually, free_port
-from testcontainers.core.container import DockerContainer
+from containers.boxes import ServiceBox
+from containers.own_images import SIZE_LIMITS_MB
+from faults.services.site import Site
+from support.processes import eventually
 
-_STOP_SECONDS: Final = 30
-_USER: Final = "10001:10001"
+# The first test waits for images and cluster, which take their own time.
+pytestmark = pytest.mark.timeout(600, func_only=True)
 
-
-class Service:
-    """A service's container in the network of the host: nothing of it can be written but /tmp."""
-
-    def __init__(self, name: str, env: Mapping[str, str]) -> None:
-        self.port = free_port()
-        self.metrics_port = free_port()
-        mine = {"FLOODGATE_METRICS_PORT": str(self.metrics_port), "FLOODGATE_INGEST_PORT": str(self.port)}
-        self.container = DockerContainer(f"floodgate/{name}").with_kwargs(
-            network_mode="host",
-            read_only=True,
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-        )
-        self.container.with_tmpfs_mount("/tmp")
-        for key, value in {**env, **mine}.items():
-            self.container.with_env(key, value)
-
-    def __enter__(self) -> Service:
-        self.container.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.container.stop()
-
-    @property
-    def log(self) -> str:
-        return b"\n".join(self.container.get_logs()).decode(errors="replace")[-3_000:]
-
-    def is_healthy(self) -> bool:
-        wrapped = self.container.get_wrapped_container()
-        wrapped.reload()
-        assert wrapped.status == "running", self.log
-        return answers(f"http://127.0.0.1:{self.metrics_port}/healthz")
-
-    def stop(self) -> int:
-        """What `docker stop` does, SIGTERM and then the wait; the exit code."""
-        wrapped = self.container.get_wrapped_container()
-        wrapped.stop(timeout=_STOP_SECONDS)
-        return int(wrapped.wait()["StatusCode"])
+_USER = "10001:10001"
 
 
-@pytest.fixture(scope="module")
-def services(images: list[str], stack_env: dict[str, str]) -> Iterator[dict[str, Service]]:
-    own_group = f"containers-{uuid4().hex[:8]}-"
-    for processor in ("ingest", "ingest-closed", "ingest-status", "firewall", "agent", "delivery"):
-        # What other tests left on the stack is not worked through.
-        state = f"support.{processor}.state"
-        inputs = [name for name, topic in topics().items() if processor in topic.readers and name != state]
-        begin_at_the_end(stack_env["FLOODGATE_KAFKA_BOOTSTRAP_SERVERS"], own_group + processor, inputs)
-    env = {**stack_env, "FLOODGATE_KAFKA_GROUP_PREFIX": own_group, "FLOODGATE_KAFKA_START_OVER": "1"}
-    with ExitStack() as running:
-        started = {name: running.enter_context(Service(name, env)) for name in images}
-        for service in started.values():
-            eventually(service.is_healthy, lambda service=service: service.log)
-        yield started
+def _boxes(site: Site) -> dict[str, ServiceBox]:
+    return {slot.name: slot.process for slot in site.fleet.slots.values()}  # type: ignore[misc]
 
 
-def test_a_message_gets_its_verdict_through_the_containers(
-    services: dict[str, Service], stack_env: dict[str, str]
-) -> None:
-    edge = httpx.Client(
-        base_url=f"http://127.0.0.1:{services['ingest'].port}",
-        headers={"X-API-Key": stack_env["FLOODGATE_INGEST_API_KEY"]},
-    )
-    conversation = f"container-{uuid4().hex}"
-    body = {
-        "message_id": uuid4().hex, "conversation_id": conversation, "text": "Where are my tickets for Friday?",
-        "contact": {"external_id": "cust-0001", "verified": True}, "chosen_path": "other", "language": "en",
-    }  # fmt: skip
-    assert edge.post("/v1/messages", json=body).status_code == 202
-
-    def entries() -> set[str]:
-        answer = edge.get(f"/v1/conversations/rest:{conversation}")
-        return {entry["type"] for entry in answer.json()["entries"]} if answer.status_code == 200 else set()
-
-    eventually(lambda: "verdict" in entries(), lambda: "\n".join(service.log for service in services.values()))
+def test_an_image_is_no_larger_than_the_docs_say(images: tuple[str, ...], engine: docker.DockerClient) -> None:
+    sizes = {name: engine.images.get(f"floodgate/{name}").attrs["Size"] / 1e6 for name in images}
+    assert {name: size for name, size in sizes.items() if size > SIZE_LIMITS_MB[name]} == {}
 
 
 def test_a_container_runs_as_nobody_in_particular_and_can_change_nothing_of_itself(
-    services: dict[str, Service], engine: docker.DockerClient
+    site: Site, engine: docker.DockerClient
 ) -> None:
-    for name, service in services.items():
+    for name, box in _boxes(site).items():
         assert engine.images.get(f"floodgate/{name}").attrs["Config"]["User"] == _USER
-        code, out = service.container.exec(["id", "-u"])
-        assert (code, out.decode().strip()) == (0, "10001")
-        for place in ("/srv/catalogue", "/opt/floodgate"):
-            code, out = service.container.exec(["touch", f"{place}/x"])
+        assert box.python("import os; print(os.getuid(), os.getgid())") == (0, "10001 10001")
+        for place in ("/srv/catalogue", "/opt/floodgate", "/usr/lib"):
+            code, said = box.python(f"open('{place}/x', 'w')")
             assert code != 0, f"{name} may write to {place}"
+            assert "Read-only file system" in said, said
 
 
-def test_docker_finds_the_health_of_a_container_by_its_progress(services: dict[str, Service]) -> None:
-    for service in services.values():
-        wrapped = service.container.get_wrapped_container()
-
-        def healthy(wrapped: docker.models.containers.Container = wrapped) -> bool:
-            wrapped.reload()
-            return bool(wrapped.attrs["State"]["Health"]["Status"] == "healthy")
-
-        eventually(healthy, lambda service=service: service.log)
+def test_an_image_holds_no_package_tools_and_one_interpreter(site: Site) -> None:
+    looking = "import shutil; print([n for n in 'apt dpkg pip perl bash wget curl tar'.split() if shutil.which(n)])"
+    for name, box in _boxes(site).items():
+        assert box.python(looking) == (0, "[]"), name
 
 
-def test_a_container_leaves_by_itself_when_it_is_told_to(services: dict[str, Service]) -> None:
-    for name, service in services.items():
-        assert service.stop() == 0, f"{name}: {service.log}"
+def test_docker_finds_the_health_of_a_container_by_its_progress(site: Site) -> None:
+    for box in _boxes(site).values():
+        # Docker looks every 15 s, and a busy machine may let a look pass.
+        eventually(lambda box=box: box.health() == "healthy", box.tail, 180)  # type: ignore[misc]
+
+
+def test_a_container_leaves_by_itself_when_it_is_told_to(site: Site) -> None:
+    exits = len(site.fleet.exits)
+    for slot in list(site.fleet.slots.values()):
+        starts = slot.starts
+        site.fleet.terminate(slot)
+        # An end with any other code than 0 is put down as one that nobody asked for.
+        eventually(lambda slot=slot, starts=starts: slot.starts > starts, slot.process.tail)  # type: ignore[misc]
+    site.fleet.await_ready()
+    assert site.fleet.exits[exits:] == []

@@ -21,7 +21,7 @@ def pinned(path: Path) -> dict[str, tuple[str, ...]]:
     return {first.split()[0]: tuple(sorted(digest.strip() for digest in hashes)) for first, *hashes in parts}
 
 
-@pytest.mark.parametrize("name", [*SERVICES, "build"])
+@pytest.mark.parametrize("name", [*SERVICES, "local", "build"])
 def test_an_image_takes_nothing_but_what_the_lock_holds_and_every_package_with_its_hashes(name: str) -> None:
     whole, own = pinned(ROOT / "requirements.lock"), pinned(LOCKS / f"{name}.txt")
     assert own

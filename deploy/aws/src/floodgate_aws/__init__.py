@@ -1,0 +1,1 @@
+"""Floodgate's infrastructure on AWS."""
