@@ -1,0 +1,151 @@
+"""`make soak`: hours of messages and interactions with faults from time to time; what grows?"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections import defaultdict
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from faults.services.site import Site, prepare
+from floodgate_local.progress import PlainProgress
+from floodgate_local.stack import Stack
+
+from bench.soak.faults import Faults
+from bench.soak.load import SteadyLoad
+from bench.soak.plot import svg
+from bench.soak.sampling import Sampler
+from bench.soak.verdict import THRESHOLDS, Trend, trend
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+_FOLDER: Final = ROOT / ".floodgate" / "soak"
+_TELL_SECONDS: Final = 60.0
+_WARM_UP_SHARE: Final = 0.25
+"""Of each life: caches, pools and the tables of the keys fill in it."""
+_STARTED: Final = time.monotonic()
+
+
+def say(text: str) -> None:
+    """Progress, on standard error."""
+    sys.stderr.write(f"[{time.monotonic() - _STARTED:6.0f} s] {text}\n")
+    sys.stderr.flush()
+
+
+def run(args: Namespace, seconds: float) -> dict[str, Any]:
+    """One soak on a stack of its own."""
+    stack = Stack(args.state.absolute())
+    try:
+        stack.up(PlainProgress(sys.stderr), fresh=True)
+        prepare(stack)
+        site = Site(stack, args.seed, stack.state_dir / "logs", say)
+        try:
+            site.start()
+            return _soaked(site, args, seconds)
+        finally:
+            site.stop()
+    finally:
+        stack.down()
+
+
+def _soaked(site: Site, args: Namespace, seconds: float) -> dict[str, Any]:
+    load = SteadyLoad(site.env, site.follower.seen, str(args.seed), args.rate, args.interactions)
+    sampler = Sampler(site.fleet)
+    faults = Faults(site, args.seed, args.fault_seconds or min(300.0, seconds / 6), say)
+    for part in (load, sampler, faults):
+        part.start()
+    say(f"soaking for {seconds / 60:.0f} minutes: {args.rate} messages/s, {args.interactions} interactions/s")
+    ends_at = time.monotonic() + seconds
+    while (left := ends_at - time.monotonic()) > 0:
+        time.sleep(min(left, _TELL_SECONDS))
+        load.check()
+        say(f"{load.sent} sent, {site.outputs()} outputs, {_memory(sampler)}; {left / 60:.0f} min left")
+    faults.stop()
+    site.heal()
+    load.stop()
+    sampler.stop()
+    return _result(site, load, sampler, faults)
+
+
+def _memory(sampler: Sampler) -> str:
+    now = {name: measures["rss_mib"][-1][1] for (name, _), measures in sampler.series.items()}
+    return ", ".join(f"{name} {mib:.0f} MiB" for name, mib in now.items())
+
+
+def _result(site: Site, load: SteadyLoad, sampler: Sampler, faults: Faults) -> dict[str, Any]:
+    trends: list[Trend] = []
+    for (name, _), measures in sampler.series.items():
+        for measure, points in measures.items():
+            found = trend(name, measure, points[int(len(points) * _WARM_UP_SHARE) :])
+            trends += [found] if found is not None else []
+    judged = {(one.service, one.measure) for one in trends}
+    missing = sorted({name for name, _ in sampler.series} - {name for name, _ in judged})
+    return {
+        "sent": load.sent,
+        "refused_by_the_stand_in": load.refused,
+        "outputs": site.outputs(),
+        "lag_at_the_end": site.reader.lag(),
+        "ends_nobody_asked_for": site.fleet.exits,
+        "faults": faults.done,
+        "thresholds": {name: asdict(threshold) for name, threshold in THRESHOLDS.items()},
+        "trends": [asdict(one) | {"grows": one.grows} for one in trends],
+        "not_judged": missing,
+        "series": [{"service": name, "pid": pid, **measures} for (name, pid), measures in sampler.series.items()],
+    }
+
+
+def picture(result: dict[str, Any], title: str) -> str:
+    """The SVG of a result."""
+    panels: dict[str, dict[str, list[list[tuple[float, float]]]]] = {
+        measure: defaultdict(list) for measure in THRESHOLDS
+    }
+    for life in result["series"]:
+        for measure in THRESHOLDS:
+            panels[measure][life["service"]].append(life.get(measure, []))
+    return svg(panels, result["faults"], title)
+
+
+def table(result: dict[str, Any]) -> str:
+    """The verdict as Markdown."""
+    names = ("service", "measure", "minutes", "middle", "per_hour", "surely_per_hour", "rise", "grows")
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    lines += ["| " + " | ".join(str(row[name]) for name in names) + " |" for row in result["trends"]]
+    grown = sum(row["grows"] for row in result["trends"])
+    lines.append(f"\n{grown} of {len(result['trends'])} series grow; not judged: {result['not_judged'] or 'none'}")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Runs, prints the verdict, writes what was asked for; 1 where something grows or could not be judged."""
+    parser = ArgumentParser(prog="make soak", description=__doc__)
+    parser.add_argument("--hours", type=float, default=2.0)
+    parser.add_argument("--minutes", type=float, help="in place of hours, for a trial")
+    parser.add_argument("--rate", type=float, default=10.0, help="messages a second")
+    parser.add_argument("--interactions", type=float, default=5.0, help="finished interactions a second")
+    parser.add_argument("--seed", type=int, default=20261123)
+    parser.add_argument("--fault-seconds", type=float, help="between two faults; at most 300 by default")
+    parser.add_argument("--state", type=Path, default=_FOLDER, help="folder of the stack")
+    parser.add_argument("--json", type=Path, help="write figures and samples here")
+    parser.add_argument("--svg", type=Path, help="write the picture here")
+    args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that what was started is stopped
+    minutes = args.minutes if args.minutes is not None else args.hours * 60
+    result = run(args, minutes * 60)
+    result |= {"minutes": minutes, "rate": args.rate, "interactions": args.interactions, "seed": args.seed}
+    result |= {"cpus": os.cpu_count(), "load": os.getloadavg()[0]}
+    if args.json is not None:
+        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if args.svg is not None:
+        title = f"{minutes:.0f} minutes, {args.rate:g} messages/s, {args.interactions:g} interactions/s; grey: a fault"
+        args.svg.write_text(picture(result, title), encoding="utf-8")
+    sys.stdout.write(table(result))
+    return 1 if result["not_judged"] or any(row["grows"] for row in result["trends"]) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
