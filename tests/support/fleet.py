@@ -73,9 +73,17 @@ class Fleet:
         env: Environment of the stack.
         logs: Folder for one log per slot.
         ingest_port: Where the HTTP side of ingest's slot 0 listens, over all restarts.
+        process: What fills a slot, of name, environment and log: a process, or what acts like one.
     """
 
-    def __init__(self, env: Mapping[str, str], logs: Path, ingest_port: int) -> None:
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        logs: Path,
+        ingest_port: int,
+        process: Callable[[str, Mapping[str, str], Path], ServiceProcess] = ServiceProcess,
+    ) -> None:
+        self._process = process
         self._env = dict(env)
         self._logs = logs
         self._ingest_port = ingest_port
@@ -106,7 +114,7 @@ class Fleet:
             "FLOODGATE_INGEST_PORT": str(self._ingest_port if number == 0 else free_port()),
             "FLOODGATE_STOP_WITH_PARENT": "1",
         }
-        slot = Slot(name, number, ServiceProcess(name, env, self._logs / f"{name}-{number}.log"), metrics_port)
+        slot = Slot(name, number, self._process(name, env, self._logs / f"{name}-{number}.log"), metrics_port)
         with self._lock:
             self._fill(slot)
             self.slots[slot.label] = slot

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Final, TypeVar
 
 import httpx
 from confluent_kafka import Consumer, TopicPartition
+from floodgate_local.state import free_ports
 
 T = TypeVar("T")
 
@@ -104,11 +104,11 @@ def eventually(holds: Callable[[], T], what: str | Callable[[], str], seconds: f
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody uses right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A port of the loopback interface that nobody uses right now, below those of outgoing connections.
+
+    One of theirs could be taken by any connection until its server listens, or while it is started again.
+    """
+    return free_ports(1, set())[0]
 
 
 def answers(url: str) -> bool:

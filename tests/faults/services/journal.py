@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from floodgate.events.topics import topics
 from keyflow.offsets import decode
 
@@ -27,6 +29,8 @@ PROCESSORS: Final = (
     "delivery",
 )
 _STAND_STILL_SECONDS: Final = 60.0
+
+_Answer = TypeVar("_Answer")
 
 
 def inputs_of(processor: str) -> tuple[str, ...]:
@@ -82,7 +86,7 @@ class Reader:
         """The end of every partition, transactions under way included."""
         with self._consumer("read_uncommitted") as consumer:
             return {
-                (name, number): consumer.get_watermark_offsets(TopicPartition(name, number), timeout=20)[1]
+                (name, number): _answered(partial(_end, consumer, name, number))
                 for name in names
                 for number in range(topics()[name].partitions)
             }
@@ -127,7 +131,7 @@ class Reader:
             TopicPartition(name, number) for name in inputs_of(processor) for number in range(topics()[name].partitions)
         ]
         with self._consumer("read_committed", self._group_prefix + processor) as consumer:
-            found = consumer.committed(places, timeout=20)
+            found = _answered(partial(_committed, consumer, places))
         return {(p.topic, p.partition): (p.offset, p.metadata or "") for p in found}
 
     def lag(self) -> dict[str, int]:
@@ -151,6 +155,35 @@ class Reader:
                 "log_level": 2,  # the broker is away on purpose
             }
         )
+
+
+def _end(consumer: Consumer, topic: str, partition: int) -> int:
+    return int(consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)[1])
+
+
+def _committed(consumer: Consumer, places: list[TopicPartition]) -> list[TopicPartition]:
+    """Raises what a single partition was refused with, too: without it a refusal would look like no commit."""
+    found = consumer.committed(places, timeout=20)
+    for place in found:
+        if place.error is not None:
+            raise KafkaException(place.error)
+    return found
+
+
+def _answered(ask: Callable[[], _Answer]) -> _Answer:
+    """What a broker says; asks again while leaders and coordinators move, which follows a broker's end or its return.
+
+    Raises:
+        KafkaException: There was no answer in a minute; the last refusal.
+    """
+    until = time.monotonic() + _STAND_STILL_SECONDS
+    while True:
+        try:
+            return ask()
+        except KafkaException:
+            if time.monotonic() > until:
+                raise
+            threading.Event().wait(0.5)
 
 
 class _Closing:

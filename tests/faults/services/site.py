@@ -27,7 +27,7 @@ from floodgate_local.stack import Stack
 from floodgate_local.state import repository_root
 from keyflow.errors import KeyflowError
 from support.fleet import Fleet
-from support.processes import begin_at_the_end, eventually, free_port
+from support.processes import ServiceProcess, begin_at_the_end, eventually, free_port
 
 _SERVICE_SETTINGS: Final = {
     # Two cores serve the broker, the model and five services: more in flight would only wait.
@@ -63,6 +63,7 @@ class Site:
         logs: Folder for the services' logs.
         tell: Takes a line on what was proven.
         group_prefix: Of the services' groups.
+        process: What a service runs as.
         **settings: More environment of the services.
     """
 
@@ -74,6 +75,7 @@ class Site:
         tell: Callable[[str], None],
         *,
         group_prefix: str = "floodgate.",
+        process: Callable[[str, Mapping[str, str], Path], ServiceProcess] = ServiceProcess,
         **settings: str,
     ) -> None:
         self.stack = stack
@@ -92,7 +94,8 @@ class Site:
         self.serde = AvroSerde(self.env["FLOODGATE_SCHEMA_REGISTRY_URL"])
         self.model = LocalServer(self.env["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"])
         self._ingest_port = free_port()
-        self.fleet = Fleet({**os.environ, **self.env, **_SERVICE_SETTINGS, **settings}, logs, self._ingest_port)
+        environment = {**os.environ, **self.env, **_SERVICE_SETTINGS, **settings}
+        self.fleet = Fleet(environment, logs, self._ingest_port, process)
         self.follower = TolerantFollower(self.servers, self.serde)
         self._rounds = 0
         self._load: Load | None = None
