@@ -44,6 +44,9 @@ class OpenSearch(Component):
             # A laptop's disk is often fuller than the watermarks of a cluster allow.
             "cluster.routing.allocation.disk.threshold_enabled": False,
             "action.auto_create_index": False,
+            # Counting garbage as memory in use asks for a collector that is told to collect before a request is
+            # refused (G1); the serial one is not, so that a small heap would refuse writes it has room for.
+            "indices.breaker.total.use_real_memory": False,
         }
         # JSON values are YAML values, with all that a path may hold quoted.
         lines = "".join(f"{key}: {json.dumps(value)}\n" for key, value in settings.items())

@@ -16,6 +16,7 @@ from floodgate.settings import KafkaSettings
 from floodgate.telemetry import counter, gauge, get_logger
 from floodgate.waiting import until_stopped
 from keyflow.errors import FatalError, KeyflowError, OutageError, PoisonMessageError, RetryableError
+from keyflow.retry import Backoff
 
 from console.adapters.opensearch_projection import Offsets, OpenSearchProjection
 from console.domain.documents import LEDGER, TOPICS, VERSION, Document, Place, document, language_in, ledger_update
@@ -29,6 +30,8 @@ _SHOW_BEHIND_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 5.0
 _TIMEOUT_SECONDS: Final = 15.0
 _FORGET_SECONDS: Final = 6 * 3600.0
+_PATIENCE_SECONDS: Final = 120.0
+_REFUSED: Final = Backoff(base_seconds=0.5, cap_seconds=10.0)
 
 _WRITTEN = counter("floodgate_console_projected_total", "Records written to the console's projection.")
 _UNREADABLE = counter("floodgate_console_unreadable_total", "Records that no schema reads; left out.", ("topic",))
@@ -166,7 +169,7 @@ async def rebuild(
         The new index and how many records it holds.
 
     Raises:
-        FatalError: Kafka or OpenSearch cannot be reached.
+        FatalError: Kafka cannot be reached, or OpenSearch takes nothing for minutes.
     """
     consumer = await asyncio.to_thread(_consumer, settings)
     offsets: Offsets = {}
@@ -183,7 +186,7 @@ async def rebuild(
             messages = await asyncio.to_thread(consumer.consume, 4 * _AT_ONCE, _WAIT_SECONDS)
             updates = await asyncio.to_thread(lambda found: list(documents(found, serde)), messages)
             advance(offsets, messages)
-            await projection.write(index, updates, offsets)
+            await write_patiently(projection, index, updates, offsets)
             written += len(updates)
             positions |= _positions(consumer, ends)
             left = sum(max(0, end - positions[key]) for key, end in ends.items())
@@ -195,6 +198,34 @@ async def rebuild(
     finally:
         await asyncio.to_thread(consumer.close)
     return index, written
+
+
+async def write_patiently(
+    projection: OpenSearchProjection,
+    index: str,
+    updates: Sequence[tuple[str, Document]],
+    offsets: Offsets,
+    *,
+    backoff: Backoff = _REFUSED,
+    patience_seconds: float = _PATIENCE_SECONDS,
+) -> None:
+    """Writes the same again while OpenSearch asks for time: it does so where its memory is short, and once restarted.
+
+    Raises:
+        KeyflowError: It refused for `patience_seconds`, or for good.
+    """
+    deadline, attempt = time.monotonic() + patience_seconds, 0
+    while True:
+        try:
+            await projection.write(index, updates, offsets)
+            break
+        except (RetryableError, OutageError) as error:
+            attempt += 1
+            delay = backoff.delay_seconds(attempt, None)
+            if time.monotonic() + delay > deadline:
+                raise
+            log.warning("console.rebuild_waits", error=str(error.args[0]), attempt=attempt)
+            await asyncio.sleep(delay)
 
 
 def documents(messages: Sequence[Message], serde: AvroSerde) -> Iterator[tuple[str, Document]]:
