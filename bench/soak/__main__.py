@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from argparse import ArgumentParser, Namespace
 from collections import defaultdict
@@ -37,8 +38,8 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def run(args: Namespace, seconds: float) -> dict[str, Any]:
-    """One soak on a stack of its own."""
+def run(args: Namespace, seconds: float, ended: threading.Event) -> dict[str, Any]:
+    """One soak on a stack of its own, for so long or until `ended` is set."""
     stack = Stack(args.state.absolute())
     try:
         stack.up(PlainProgress(sys.stderr), fresh=True)
@@ -46,30 +47,29 @@ def run(args: Namespace, seconds: float) -> dict[str, Any]:
         site = Site(stack, args.seed, stack.state_dir / "logs", say)
         try:
             site.start()
-            return _soaked(site, args, seconds)
+            return _soaked(site, args, seconds, ended)
         finally:
             site.stop()
     finally:
         stack.down()
 
 
-def _soaked(site: Site, args: Namespace, seconds: float) -> dict[str, Any]:
+def _soaked(site: Site, args: Namespace, seconds: float, ended: threading.Event) -> dict[str, Any]:
     load = SteadyLoad(site.env, site.follower.seen, str(args.seed), args.rate, args.interactions)
     sampler = Sampler(site.fleet)
     faults = Faults(site, args.seed, args.fault_seconds or min(300.0, seconds / 6), say)
     for part in (load, sampler, faults):
         part.start()
     say(f"soaking for {seconds / 60:.0f} minutes: {args.rate} messages/s, {args.interactions} interactions/s")
-    ends_at = time.monotonic() + seconds
-    while (left := ends_at - time.monotonic()) > 0:
-        time.sleep(min(left, _TELL_SECONDS))
+    began = time.monotonic()
+    while (left := began + seconds - time.monotonic()) > 0 and not ended.wait(min(left, _TELL_SECONDS)):
         load.check()
         say(f"{load.sent} sent, {site.outputs()} outputs, {_memory(sampler)}; {left / 60:.0f} min left")
     faults.stop()
     site.heal()
     load.stop()
     sampler.stop()
-    return _result(site, load, sampler, faults)
+    return _result(site, load, sampler, faults) | {"minutes": round((time.monotonic() - began) / 60, 1)}
 
 
 def _memory(sampler: Sampler) -> str:
@@ -120,6 +120,20 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def ended_by_signal() -> threading.Event:
+    """Set by the first SIGINT or SIGTERM: what was measured until then is judged. The next one ends it at once."""
+    ended = threading.Event()
+
+    def end(number: int, frame: object) -> None:
+        if ended.is_set():
+            sys.exit(128 + number)  # by an exception, so that what was started is stopped
+        ended.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    return ended
+
+
 def main() -> int:
     """Runs, prints the verdict, writes what was asked for; 1 where something grows or could not be judged."""
     parser = ArgumentParser(prog="make soak", description=__doc__)
@@ -133,15 +147,15 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write figures and samples here")
     parser.add_argument("--svg", type=Path, help="write the picture here")
     args = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that what was started is stopped
-    minutes = args.minutes if args.minutes is not None else args.hours * 60
-    result = run(args, minutes * 60)
-    result |= {"minutes": minutes, "rate": args.rate, "interactions": args.interactions, "seed": args.seed}
+    asked = args.minutes if args.minutes is not None else args.hours * 60
+    result = run(args, asked * 60, ended_by_signal())
+    result |= {"minutes_asked": asked, "rate": args.rate, "interactions": args.interactions, "seed": args.seed}
     result |= {"cpus": os.cpu_count(), "load": os.getloadavg()[0]}
     if args.json is not None:
         args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     if args.svg is not None:
-        title = f"{minutes:.0f} minutes, {args.rate:g} messages/s, {args.interactions:g} interactions/s; grey: a fault"
+        load = f"{args.rate:g} messages/s, {args.interactions:g} interactions/s"
+        title = f"{result['minutes']:.0f} minutes, {load}; grey: a fault"
         args.svg.write_text(picture(result, title), encoding="utf-8")
     sys.stdout.write(table(result))
     return 1 if result["not_judged"] or any(row["grows"] for row in result["trends"]) else 0
