@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+
 from bench.soak.__main__ import ended_by_signal
 
 
