@@ -6,18 +6,21 @@ A gloss is no translation: it keeps the order of the words, and words that the t
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from floodgate_nlu.resources import read_text
 from floodgate_nlu.text import tokens
 
+T = TypeVar("T")
+
 TABLE: Final = "glosses.txt"
+_STEM: Final = "*"
 _ENGLISH: Final = "en"
 _CELLS: Final = "|"
-_STEM: Final = "*"
 _LEAST_STEM: Final = 3
-# Languages that write two nouns as one word ("Ticketpreis"), with up to so many letters between them.
-_COMPOUNDING: Final = frozenset({"nl", "de", "sv"})
+COMPOUNDING: Final = frozenset({"nl", "de", "sv"})
+"""Languages that write two nouns as one word ("Ticketpreis")."""
+# With up to so many letters between them.
 _LINKING_LETTERS: Final = 3
 _LEAST_PART: Final = 4
 _WORDS_KEPT: Final = 16_384
@@ -39,14 +42,14 @@ _ENDINGS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Lexicon:
-    """One language: whole words, and beginnings of words."""
+class Lexicon(Generic[T]):
+    """One language: what is known of whole words, and of beginnings of words."""
 
-    words: Mapping[str, str]
-    stems: Mapping[str, str]
+    words: Mapping[str, T]
+    stems: Mapping[str, T]
 
-    def find(self, word: str) -> tuple[str, int] | None:
-        """The English for a word, and how many of its letters that covers: all, or the longest known beginning."""
+    def find(self, word: str) -> tuple[T, int] | None:
+        """What is known of a word, and how many of its letters that covers: all, or the longest known beginning."""
         if word in self.words:
             return self.words[word], len(word)
         for end in range(len(word), _LEAST_STEM - 1, -1):
@@ -56,20 +59,27 @@ class Lexicon:
 
 
 @cache
-def lexicons() -> Mapping[str, Lexicon]:
+def lexicons() -> Mapping[str, Lexicon[str]]:
     """The table by language; where two rows have the same form, the first counts."""
-    head, *rows = (_cells(line) for line in read_text(TABLE).splitlines() if line)
+    head, *rows = (cells(line) for line in read_text(TABLE).splitlines() if line)
     words: dict[str, dict[str, str]] = {language: {} for language in head[1:]}
     stems: dict[str, dict[str, str]] = {language: {} for language in head[1:]}
     for english, *columns in rows:
-        for language, forms in zip(head[1:], columns, strict=False):
-            for form in filter(None, (form.strip() for form in forms.split(","))):
-                (folded,) = tokens(form.removesuffix(_STEM))
-                (stems if form.endswith(_STEM) else words)[language].setdefault(folded, english)
+        for language, written in zip(head[1:], columns, strict=False):
+            for folded, is_stem in forms(written):
+                (stems if is_stem else words)[language].setdefault(folded, english)
     return {language: Lexicon(words[language], stems[language]) for language in head[1:]}
 
 
-def _cells(line: str) -> list[str]:
+def forms(cell: str) -> Iterator[tuple[str, bool]]:
+    """The folded forms of a cell, and whether each is the beginning of words."""
+    for form in filter(None, (form.strip() for form in cell.split(","))):
+        (folded,) = tokens(form.removesuffix(_STEM))
+        yield folded, form.endswith(_STEM)
+
+
+def cells(line: str) -> list[str]:
+    """A line of a table."""
     return [cell.strip() for cell in line.split(_CELLS)]
 
 
@@ -90,7 +100,7 @@ def _of_word(word: str, language: str) -> tuple[str, ...]:
         shared = word if word in _english_words() else _cognate(word)
         return (shared,) if shared else ()
     english, covered = found
-    return (english, *_rest(word[covered:], lexicon)) if language in _COMPOUNDING else (english,)
+    return (english, *_rest(word[covered:], lexicon)) if language in COMPOUNDING else (english,)
 
 
 @cache
@@ -111,7 +121,7 @@ def _cognate(word: str) -> str:
     return ""
 
 
-def _rest(letters: str, lexicon: Lexicon) -> Iterator[str]:
+def _rest(letters: str, lexicon: Lexicon[str]) -> Iterator[str]:
     """The second noun of a compound."""
     for skipped in range(_LINKING_LETTERS + 1):
         part = letters[skipped:]
@@ -147,5 +157,5 @@ def plainly(text: str) -> str:
 @lru_cache(maxsize=_WORDS_KEPT)
 def _plain_word(word: str) -> str:
     """The word of a gloss that an English word is a form of; empty where there is none."""
-    forms = (word, word.rstrip("s"), word.removesuffix("ed"), word.removesuffix("d"), word.removesuffix("ing"))
-    return next((form for form in forms if form in _english_words()), "")
+    tried = (word, word.rstrip("s"), word.removesuffix("ed"), word.removesuffix("d"), word.removesuffix("ing"))
+    return next((form for form in tried if form in _english_words()), "")

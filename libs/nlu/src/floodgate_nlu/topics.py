@@ -3,8 +3,9 @@
 A name says little ("membership"), so what customers write about stands between names and texts:
 `data/support_topics.txt` has matters of support of many trades, each with names and sentences. A matter speaks for the
 label whose name is nearest to its own, among the labels at hand; a text is about the matters whose sentences are near.
-Beside that counts how near the text lies to the label's own name. Everything is compared in English, by sentence
-embeddings; other languages are glossed.
+A matter that is near to no label ("fees" among sorts of booking) hardly counts. Beside that counts how near the text
+lies to the label's own name. Everything is compared in English, by sentence embeddings; other languages are glossed,
+and their own words count as well (`topic_words.py`).
 """
 
 import io
@@ -22,6 +23,7 @@ from floodgate_nlu.hashing import FloatArray
 from floodgate_nlu.meanings import Embeddings, shared_embeddings
 from floodgate_nlu.resources import read_bytes, read_text
 from floodgate_nlu.text import squeeze
+from floodgate_nlu.topic_words import TopicWords, read_words
 
 DoubleArray = NDArray[np.float64]
 
@@ -36,7 +38,13 @@ _BY_SENTENCE: Final = 0.04
 _BY_MATTER: Final = 0.048
 _MATTER_TO_LABEL: Final = 0.05
 _MEANING_OF_NAMES: Final = 0.5
-_NAME_SHARE: Final = 0.4
+# A matter this near to a label (cosines of names and half of meanings, 1.5 at most) counts half, a nearer one more.
+_CLEAR: Final = 1.0
+_CLEAR_WIDTH: Final = 0.1
+_NAME_SHARE: Final = 0.3
+# A text's own words count so many times as much as its sentence; from so much evidence on they count in full.
+_WORDS: Final = 4.0
+_FULL_EVIDENCE: Final = 2.0
 _FLOOR: Final = 1e-3
 _SCALE: Final = 127.0
 
@@ -142,8 +150,18 @@ def shipped_atlas() -> Atlas | None:
 class NamedLabels:
     """A closed set of labels, and how surely a conversation is about each."""
 
-    def __init__(self, names: Sequence[str], atlas: Atlas, embeddings: Embeddings) -> None:
-        """Read the labels' names, given as words."""
+    def __init__(
+        self, names: Sequence[str], atlas: Atlas, embeddings: Embeddings, words: TopicWords | None = None
+    ) -> None:
+        """Read the labels' names, given as words.
+
+        Args:
+            names: Of the labels.
+            atlas: The table of matters as embeddings.
+            embeddings: The encoder that the atlas was made with.
+            words: Of the same matters in other languages; without them texts are read by their glosses alone.
+        """
+        self._words = words
         self._atlas = atlas
         self._embeddings = embeddings
         self._matters = atlas.matters
@@ -153,6 +171,8 @@ class NamedLabels:
         near = nearest + _MEANING_OF_NAMES * self._names @ self._matters.T
         #: Per label and matter: how much the matter speaks for the label.
         self._spoken_for: DoubleArray = _shares(near.T, _MATTER_TO_LABEL).T
+        #: Per matter: how surely it speaks for any label.
+        self._clear: DoubleArray = 1.0 / (1.0 + np.exp((_CLEAR - near.max(axis=0)) / _CLEAR_WIDTH))
 
     def scores(self, first: str, everything: str, language: str) -> DoubleArray:
         """A score per label, the logarithm of a share.
@@ -168,16 +188,28 @@ class NamedLabels:
         sentences = _shares(self._atlas.sentences @ text, _BY_SENTENCE)
         by_sentence = _sums(sentences, self._atlas.sentence_matter)
         by_matter = _shares(self._matters @ text, _BY_MATTER)
-        by_table = self._spoken_for @ ((by_sentence + by_matter) / 2)
+        clearly = self._clear * (by_sentence + by_matter + self._by_words(first, everything, language))
+        by_table = self._spoken_for @ (clearly / clearly.sum())
         found = _NAME_SHARE * np.log(by_name + _FLOOR) + (1.0 - _NAME_SHARE) * np.log(by_table + _FLOOR)
         return np.asarray(found, dtype=np.float64)
+
+
+    def _by_words(self, first: str, everything: str, language: str) -> DoubleArray | float:
+        """What the text's own words add to each matter's share; what the customer wrote first counts twice."""
+        if self._words is None:
+            return 0.0
+        found = self._words.evidence(everything, language) + self._words.evidence(first, language)
+        total = float(found.sum())
+        return found * (_WORDS * min(1.0, total / _FULL_EVIDENCE) / max(total, 1e-9))
 
 
 @lru_cache(maxsize=32)
 def named_labels(names: tuple[str, ...]) -> NamedLabels | None:
     """The labels of these names; None without the sentence encoder."""
     atlas, embeddings = shipped_atlas(), shared_embeddings()
-    return NamedLabels(names, atlas, embeddings) if atlas and embeddings and names else None
+    if not atlas or not embeddings or not names:
+        return None
+    return NamedLabels(names, atlas, embeddings, read_words(tuple(matter.names[0] for matter in matters())))
 
 
 def named_scores(names: Sequence[str], first: str, everything: str, language: str) -> Mapping[str, float]:
