@@ -66,6 +66,20 @@ def test_a_matter_speaks_for_the_label_that_is_nearest_to_its_names() -> None:
     assert lost.argmax() == 1
 
 
+def test_a_matter_that_is_near_to_no_label_hardly_counts() -> None:
+    table = (
+        Matter(("parcel",), (("-", "late box"),)),
+        Matter(("tax",), (("-", "late form"),)),
+        Matter(("fees",), (("-", "dear dear dear"),)),
+    )
+    encoder = Bags()
+    labels = NamedLabels(("parcel", "tax"), make_atlas(encoder, table, "test"), encoder)  # type: ignore[arg-type]
+    undecided = labels.scores("dear dear dear", "dear dear dear", "en")
+    decided = labels.scores("dear late box", "dear late box", "en")
+    assert abs(undecided[0] - undecided[1]) < abs(decided[0] - decided[1])
+    assert decided.argmax() == 0
+
+
 @pytest.mark.parametrize("language", sorted(STABLE))
 def test_a_label_of_a_trade_without_a_subject_is_found_in_every_language(language: str) -> None:
     if shared_embeddings() is None:

@@ -193,7 +193,6 @@ class NamedLabels:
         found = _NAME_SHARE * np.log(by_name + _FLOOR) + (1.0 - _NAME_SHARE) * np.log(by_table + _FLOOR)
         return np.asarray(found, dtype=np.float64)
 
-
     def _by_words(self, first: str, everything: str, language: str) -> DoubleArray | float:
         """What the text's own words add to each matter's share; what the customer wrote first counts twice."""
         if self._words is None:
