@@ -223,6 +223,7 @@ class Lab:
             decode=lambda _, data: json.loads(data),
             encode=lambda _, value: json.dumps(value).encode(),
             dead_letter=self._letter,
+            outputs=[OUT, DEAD],
             state=StateSpec(STATE, lambda count: str(count).encode(), int, self.ttl_seconds),
             effects={"act": run_effect},
             on_poison=lambda failed, record, state: Outcome(

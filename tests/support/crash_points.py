@@ -31,8 +31,20 @@ SEED: Final = int(os.environ.get("FLOODGATE_FAULTS_SEED", "0"))
 """Of all that is left to chance; printed when something is found."""
 
 
-def run(faults: Sequence[Fault] = (), seed: int = SEED, *, followed: bool = False) -> list[Process]:
+def run(
+    faults: Sequence[Fault] = (),
+    seed: int = SEED,
+    *,
+    followed: bool = False,
+    forgets: Iterable[tuple[str, int]] = (),
+) -> list[Process]:
     """One workload, one process after the other, each with its fault; the lives that it took.
+
+    Args:
+        faults: One for each of the first processes.
+        seed: Of what is left to chance.
+        followed: Whether there is a followed topic beside the input.
+        forgets: Which commits and aborts the broker takes for done without having written a marker.
 
     Raises:
         AssertionError: Something was lost, doubled, out of order, or two keepers of the truth disagree.
@@ -41,6 +53,7 @@ def run(faults: Sequence[Fault] = (), seed: int = SEED, *, followed: bool = Fals
     logging.disable(logging.CRITICAL)
     try:
         lab = Lab(2, seed, followed=followed)
+        lab.broker.forgets = frozenset(forgets)
         with lab.open():
             for number, (key, _) in enumerate(WORK if followed else ()):
                 lab.tell(key, number)

@@ -3,12 +3,14 @@
 It does what the engine rests on as the real broker does it (tests/integration/keyflow compares the two): isolation up
 to the last stable offset, markers that take offsets and are written one partition after the other once the commit is
 decided, fencing by epoch, offsets of a transaction that nobody sees before its marker, the group's generation checked
-with every offset. It keeps no replicas and compacts nothing.
+with every offset. On demand it forgets to write markers, as a broker does while nobody leads the partitions. It keeps
+no replicas and compacts nothing.
 """
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -38,6 +40,7 @@ class Refused(Exception):
 class Transaction:
     """What one transaction has touched; `committed` is None while it is open."""
 
+    slot: str
     epoch: int
     began: float
     places: dict[Place, None] = field(default_factory=dict)
@@ -104,6 +107,9 @@ class MemoryBroker:
     Args:
         loop: Whose time passes.
         seed: Of the order in which markers are written and partitions move.
+
+    Attributes:
+        forgets: Which decisions are taken for done without a marker: ("abort", 0) is the first abort.
     """
 
     def __init__(self, loop: VirtualLoop, seed: int = 0) -> None:
@@ -115,6 +121,9 @@ class MemoryBroker:
         self.offsets: dict[str, dict[Place, tuple[int, str]]] = {}
         self.max_message_bytes = 1_048_588
         self.chance = random.Random(seed)
+        self.forgets: frozenset[tuple[str, int]] = frozenset()
+        self.decided: Counter[str] = Counter()
+        self._forgotten: list[tuple[Transaction, set[Any]]] = []
 
     def create(self, topic: str, partitions: int) -> None:
         """Makes a topic."""
@@ -182,7 +191,7 @@ class MemoryBroker:
             Refused: Fenced.
         """
         slot = self._owned(transactional_id, epoch)
-        begun = slot.current = Transaction(epoch, self.loop.time())
+        begun = slot.current = Transaction(transactional_id, epoch, self.loop.time())
         self.loop.call_later(timeout_ms / 1000, self._time_out, slot, begun)
         return begun
 
@@ -224,6 +233,9 @@ class MemoryBroker:
         """Whether a transaction that has no marker yet holds an offset of these."""
         wanted = set(places)
         return any(
+            ("offsets", group) in unmarked and wanted & set(transaction.offsets[group])
+            for transaction, unmarked in self._forgotten
+        ) or any(
             wanted & set(slot.current.offsets.get(group, {}))
             for slot in self.slots.values()
             if slot.current is not None
@@ -244,6 +256,12 @@ class MemoryBroker:
     def _decide(self, transaction: Transaction, *, committed: bool) -> None:
         transaction.committed = committed
         marks: list[Any] = [*transaction.places, *(("offsets", group) for group in transaction.offsets)]
+        decision = "commit" if committed else "abort"
+        self.decided[decision] += 1
+        if (decision, self.decided[decision] - 1) in self.forgets and marks:
+            self._forgotten.append((transaction, set(marks)))
+            self.loop.notify()
+            return
         transaction.unmarked = set(marks)
         self.chance.shuffle(marks)
         for number, mark in enumerate(marks, 1):
@@ -251,6 +269,17 @@ class MemoryBroker:
         self.loop.notify()
 
     def _mark(self, transaction: Transaction, mark: Any) -> None:
+        """A marker ends whatever its producer has open there."""
+        for forgotten, unmarked in self._forgotten:
+            if forgotten.slot == transaction.slot and mark in unmarked:
+                unmarked.discard(mark)
+                forgotten.committed = transaction.committed
+                self._write_marker(forgotten, mark)
+        self._write_marker(transaction, mark)
+        transaction.unmarked.discard(mark)
+        self.loop.notify()
+
+    def _write_marker(self, transaction: Transaction, mark: Any) -> None:
         if mark[0] == "offsets" and mark not in self.logs:
             if transaction.committed:
                 self.offsets.setdefault(mark[1], {}).update(transaction.offsets[mark[1]])
@@ -258,8 +287,6 @@ class MemoryBroker:
             log = self.logs[mark]
             log.entries.append(Stored(None, None, None, self.now_ms(), transaction, marker=True))
             del log.open[transaction]
-        transaction.unmarked.discard(mark)
-        self.loop.notify()
 
 
 def partition_of(key: bytes | None, partitions: int) -> int:

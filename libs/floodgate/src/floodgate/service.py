@@ -129,6 +129,7 @@ def make_processor(
         redrive_topic=f"support.{name}.redrive" if f"support.{name}.redrive" in topics() else None,
         parking=parking,
         writes_outside=writes_outside,
+        outputs=tuple(topic for topic, spec in topics().items() if name in spec.writers),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 DEAD_LETTER_ROOM_BYTES: Final = 64_000
 """A dead letter may be so much larger than a record: it carries a whole one, and what is known of its failure."""
+_COORDINATOR_LOOKS_SECONDS: Final = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,14 @@ class EngineConfig:
     group_protocol: Literal["classic", "consumer"] = "classic"
     leave_on_stop: bool = True
     client: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def forgotten_after_seconds(self) -> float:
+        """A transaction that is open for longer than this will not be ended any more by whoever should.
+
+        The coordinator ends one that takes too long, and looks for those every ten seconds.
+        """
+        return self.transaction_timeout_ms / 1000 + _COORDINATOR_LOOKS_SECONDS
 
     @property
     def transactional_id(self) -> str:

@@ -74,9 +74,11 @@ class KafkaIO(Generic[S]):
         self._names = {topic: topic for topic in self._topics}
         self._redrive_topic = processor.redrive_topic
         self._state = processor.state
+        changelogs = [processor.state.changelog] if processor.state else []
+        self._written = list(dict.fromkeys([*processor.outputs, *changelogs]))
         self._outbox = outbox
         self._rebalancer: Rebalancer[S] = Rebalancer(
-            self._topics, processor.state, config, workers, lambda: committed(*self.commit())
+            self._topics, processor.state, config, workers, lambda: committed(*self.commit()), self._end_forgotten
         )
         self._assignments = self._rebalancer.assignments
         self._consumer: Consumer | None = None
@@ -305,6 +307,11 @@ class KafkaIO(Generic[S]):
         began = time.monotonic()
         self._transactions.commit(batch, self._consumer)
         return self._outbox.mark_committed(), time.monotonic() - began
+
+    def _end_forgotten(self, consumer: Consumer) -> None:
+        counts = self._partition_counts(self._written)
+        places = [(topic, partition) for topic, count in counts.items() for partition in range(count)]
+        self._transactions.end_forgotten(places, self._topics[0], consumer)
 
     def _lost_place(self, reason: str) -> None:
         """The client is done for. After an absence of the broker that may be the answer to our own second request to

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final, Generic, Protocol, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_STORED, Consumer, KafkaException, TopicPartition
@@ -52,6 +53,7 @@ class Rebalancer(Generic[S]):
     Args:
         topics: All co-partitioned inputs.
         commit: Commits what is ready, of all partitions.
+        end_forgotten: Ends the transaction of this slot that the broker has forgotten.
 
     Attributes:
         assignments: What is worked on, by partition number; always the same dict.
@@ -65,12 +67,14 @@ class Rebalancer(Generic[S]):
         config: EngineConfig,
         workers: Workers,
         commit: Callable[[], object],
+        end_forgotten: Callable[[Consumer], None],
     ) -> None:
         self._topics = topics
         self._state = state
         self._config = config
         self._workers = workers
         self._commit = commit
+        self._end_forgotten = end_forgotten
         self._incremental = config.group_protocol == "consumer"
         self._owned: set[Source] = set()
         self._incomplete: set[int] = set()
@@ -118,7 +122,7 @@ class Rebalancer(Generic[S]):
         whole = {number for _, number in gained if all((topic, number) in self._owned for topic in self._topics)}
         places = self._committed(consumer, self._places(whole))
         fresh = self._fresh(places)
-        self._restore(fresh, places)
+        self._restore(fresh, places, partial(self._end_forgotten, consumer))
         starts = {(place.topic, place.partition): place.offset for place in places}
         assign = consumer.incremental_assign if self._incremental else consumer.assign
         assign([TopicPartition(topic, number, starts.get((topic, number), OFFSET_STORED)) for topic, number in gained])
@@ -139,14 +143,17 @@ class Rebalancer(Generic[S]):
 
     def _committed(self, consumer: Consumer, places: list[TopicPartition]) -> list[TopicPartition]:
         # Stable offsets: the call waits for a transaction of an earlier owner that is still open.
-        deadline = time.monotonic() + _ASSIGN_PATIENCE_SECONDS
+        began = time.monotonic()
         while places:
             try:
                 return list(consumer.committed(places, timeout=10.0))
             except KafkaException as error:
-                if time.monotonic() > deadline:
+                waited = time.monotonic() - began
+                if waited > _ASSIGN_PATIENCE_SECONDS:
                     raise
                 log.warning("keyflow.committed_retry code=%s", error.args[0].name())
+                if waited > self._config.forgotten_after_seconds:
+                    self._end_forgotten(consumer)
         return []
 
     def _fresh(self, places: list[TopicPartition]) -> list[Assignment[S]]:
@@ -162,7 +169,9 @@ class Rebalancer(Generic[S]):
             assignment.trackers[place.topic] = OffsetTracker(start, finished)
         return list(found.values())
 
-    def _restore(self, fresh: list[Assignment[S]], places: list[TopicPartition]) -> None:
+    def _restore(
+        self, fresh: list[Assignment[S]], places: list[TopicPartition], end_forgotten: Callable[[], None]
+    ) -> None:
         if self._state is None or not fresh:
             return
         known = {place.partition for place in places if place.offset >= 0}
@@ -173,6 +182,7 @@ class Rebalancer(Generic[S]):
             tables,
             {number: number in known for number in tables},
             self._commit_meanwhile,
+            end_forgotten,
         )
 
     # Giving back

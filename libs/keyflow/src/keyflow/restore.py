@@ -31,9 +31,16 @@ class ChangelogReader(Generic[S]):
         held: Partitions with at least one entry, tombstones too.
     """
 
-    def __init__(self, config: EngineConfig, changelog: str, meanwhile: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        config: EngineConfig,
+        changelog: str,
+        meanwhile: Callable[[], None] = lambda: None,
+        end_forgotten: Callable[[], None] = lambda: None,
+    ) -> None:
         self._config = config
         self._meanwhile = meanwhile
+        self._end_forgotten = end_forgotten
         self._changelog = changelog
         self._consumer = Consumer(config.restorer())
         self.held: set[int] = set()
@@ -82,6 +89,7 @@ class ChangelogReader(Generic[S]):
         total = sum(ends[partition][1] - ends[partition][0] for partition in left)
         began = moved_at = told_at = time.monotonic()
         count, at = 0, -1
+        patient_until = began + self._config.forgotten_after_seconds
         while left:
             for message in self._consumer.consume(_BATCH, 0.1):
                 count += self._apply(message, tables)
@@ -90,6 +98,10 @@ class ChangelogReader(Generic[S]):
             position = self._drop_finished(left, ends)
             if position != at:
                 moved_at, at = now, position
+                patient_until = now + self._config.forgotten_after_seconds
+            elif now > patient_until:
+                self._end_forgotten()
+                patient_until = time.monotonic() + self._config.forgotten_after_seconds
             elif now - moved_at > self._config.restore_deadline_seconds:
                 raise FatalError(
                     f"restoring {self._changelog} stands still: {len(left)} partitions are not read to their end"
@@ -133,6 +145,7 @@ def restored(
     tables: Mapping[int, Table[S]],
     committed: Mapping[int, bool],
     meanwhile: Callable[[], None] = lambda: None,
+    end_forgotten: Callable[[], None] = lambda: None,
 ) -> None:
     """Restores the tables of partitions that were just assigned.
 
@@ -142,11 +155,12 @@ def restored(
         tables: By partition, empty.
         committed: By partition, whether the group has a committed offset there, read before this call.
         meanwhile: Called after every batch.
+        end_forgotten: Called when there has been no progress for longer than a transaction may be open.
 
     Raises:
         FatalError: A partition has state and no committed offset, or the restore fails.
     """
-    with ChangelogReader[S](config, changelog, meanwhile) as reader:
+    with ChangelogReader[S](config, changelog, meanwhile, end_forgotten) as reader:
         try:
             reader.restore(tables, reader.ends(set(tables)))
             # Known only now: offsets alone tell nothing, a first transaction that was aborted takes some too.

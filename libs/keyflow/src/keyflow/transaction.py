@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -13,12 +14,14 @@ from keyflow.config import EngineConfig
 from keyflow.errors import AccessDeniedError, FatalError, RetryableError
 from keyflow.kafka_errors import FENCED, SignIn, denied, slot_taken, translated
 from keyflow.permissions import unwritable
-from keyflow.work import CommitBatch, Write
+from keyflow.work import CommitBatch, Source, Write
 
 log = logging.getLogger(__name__)
 
 _CALL_SECONDS: Final = 10.0
 _OPEN_OUTCOME_SECONDS: Final = 60.0
+# A compacted topic takes no record without a key; nobody ever reads it.
+_NOTHING: Final = b"-"
 
 
 class Transactions:
@@ -67,6 +70,39 @@ class Transactions:
         except KafkaException as error:
             self._check_allowed(error.args[0], batch)
             self._abort(error.args[0])
+
+    def end_forgotten(self, places: Iterable[Source], input_topic: str, consumer: Consumer) -> None:
+        """Ends what the broker holds open for this slot although its coordinator has ended it long ago.
+
+        A coordinator (Kafka 4.3) writes no marker to a partition that nobody leads at that moment, as after its only
+        broker stood still for ten seconds, and takes the transaction for ended all the same. Readers of committed
+        records wait for it from then on, and so do those who ask for the group's offsets. A marker names the producer,
+        not the transaction: the next one that this slot writes to the same partition ends both. This one aborts, so
+        that what was forgotten is handled again from the group's offsets, which it held back too.
+
+        Args:
+            places: Partitions that this slot may have written to.
+            input_topic: Any of the group's inputs.
+            consumer: A member of the group.
+        """
+        log.error("keyflow.forgotten_transaction slot=%s remedy=aborting it", self._config.transactional_id)
+        try:
+            if self._fresh:
+                self.fence()
+            self.producer.begin_transaction()
+            for topic, partition in places:
+                self.producer.produce(topic, _NOTHING, _NOTHING, partition)
+            self.producer.flush(_CALL_SECONDS)
+            # Whether the group takes the offset does not matter: its partition has joined the transaction by then.
+            with suppress(KafkaException):
+                offset = TopicPartition(input_topic, 0, 0)
+                self.producer.send_offsets_to_transaction([offset], consumer.consumer_group_metadata(), _CALL_SECONDS)
+            self.producer.abort_transaction(_CALL_SECONDS)
+        except KafkaException as error:
+            if error.args[0].code() in FENCED:
+                raise slot_taken(self._config.transactional_id) from error
+            log.warning("keyflow.forgotten_retry code=%s", error.args[0].name())
+            self._renew()
 
     def _produce(self, writes: Sequence[Write]) -> None:
         produce = self.producer.produce

@@ -202,6 +202,8 @@ class Processor(Generic[S]):
         parking: After a record failed, the key's later ones go unhandled to the dead letters, until all were
             redriven in order. For topics where order matters and nobody waits; needs `state` and `redrive_topic`.
         writes_outside: The handler itself writes somewhere (and may do so twice): it cannot be rehearsed.
+        outputs: Topics that it writes to, beside its changelog. Needed for one thing alone: to end there what a broker
+            has forgotten to end (`Transactions.end_forgotten`).
     """
 
     name: str
@@ -219,3 +221,4 @@ class Processor(Generic[S]):
     followed: Sequence[str] = ()
     parking: bool = False
     writes_outside: bool = False
+    outputs: Sequence[str] = ()
