@@ -68,7 +68,7 @@ class Idle:
 
 def rebalancer(protocol: Any, workers: Idle | None = None, topics: tuple[str, ...] = ("a", "b")) -> Rebalancer[Any]:
     config = EngineConfig("nowhere", "group", group_protocol=protocol)
-    return Rebalancer(list(topics), None, config, workers or Idle(), lambda: None, lambda _: None)
+    return Rebalancer(list(topics), None, config, workers or Idle(), lambda: None, end_forgotten=lambda _: None)
 
 
 def places(*found: tuple[str, int]) -> list[TopicPartition]:

@@ -5,6 +5,7 @@ from floodgate_nlu.dialogue import Turn, pressure, satisfaction
 from floodgate_nlu.feelings import SENTIMENTS, likeliest, sentiment_shares
 from floodgate_nlu.glosses import plainly
 from floodgate_nlu.meanings import shared_embeddings
+from floodgate_nlu.opinions import opinion_of
 
 WAITED_IN_VAIN = {
     "en": "I stood outside your office all morning and the shutters stayed down.",
@@ -35,8 +36,15 @@ def test_shares_are_of_every_sentiment_and_add_up() -> None:
     assert likeliest(shares) == "neutral"
 
 
-def test_where_nobody_has_answered_the_lexicons_decide() -> None:
-    assert sentiment_shares((Turn("customer", "This is wonderful, thank you!"),), "pending", "en")["positive"] == 1.0
+def test_where_nobody_has_answered_the_text_decides_alone() -> None:
+    shares = sentiment_shares((Turn("customer", "This is wonderful, thank you!"),), "pending", "en")
+    assert shares["positive"] > 0.8
+    assert shares == opinion_of("This is wonderful, thank you!", "en")
+
+
+def test_a_request_without_praise_or_complaint_is_neutral() -> None:
+    for said, language in (("I would like to know when the doors open", "en"), ("Ik wil graag een stoel", "nl")):
+        assert sentiment_shares((Turn("customer", said),), "pending", language)["neutral"] == 1.0
 
 
 def test_who_likely_complains_is_less_satisfied_and_more_pressing() -> None:

@@ -78,7 +78,12 @@ class KafkaIO(Generic[S]):
         self._written = list(dict.fromkeys([*processor.outputs, *changelogs]))
         self._outbox = outbox
         self._rebalancer: Rebalancer[S] = Rebalancer(
-            self._topics, processor.state, config, workers, lambda: committed(*self.commit()), self._end_forgotten
+            self._topics,
+            processor.state,
+            config,
+            workers,
+            lambda: committed(*self.commit()),
+            end_forgotten=self._end_forgotten,
         )
         self._assignments = self._rebalancer.assignments
         self._consumer: Consumer | None = None

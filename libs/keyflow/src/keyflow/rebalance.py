@@ -67,6 +67,7 @@ class Rebalancer(Generic[S]):
         config: EngineConfig,
         workers: Workers,
         commit: Callable[[], object],
+        *,
         end_forgotten: Callable[[Consumer], None],
     ) -> None:
         self._topics = topics
@@ -181,8 +182,8 @@ class Rebalancer(Generic[S]):
             self._state.changelog,
             tables,
             {number: number in known for number in tables},
-            self._commit_meanwhile,
-            end_forgotten,
+            meanwhile=self._commit_meanwhile,
+            end_forgotten=end_forgotten,
         )
 
     # Giving back

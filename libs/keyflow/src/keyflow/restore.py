@@ -144,6 +144,7 @@ def restored(
     changelog: str,
     tables: Mapping[int, Table[S]],
     committed: Mapping[int, bool],
+    *,
     meanwhile: Callable[[], None] = lambda: None,
     end_forgotten: Callable[[], None] = lambda: None,
 ) -> None:

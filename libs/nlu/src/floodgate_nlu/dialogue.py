@@ -173,6 +173,11 @@ def _felt(text: str, language: str, *, first: bool) -> float:
     return found if found > _MILD or "!" in text else _FAINT * found
 
 
+def requests(text: str, language: str) -> bool:
+    """Whether a text asks for something in so many words ("I would like …")."""
+    return _REQUEST in cues(text, language)
+
+
 def answered(turns: Sequence[Turn]) -> bool:
     """Whether anybody but the customer has said something."""
     return any(turn.role in _SPEAKERS and turn.text.strip() for turn in turns)

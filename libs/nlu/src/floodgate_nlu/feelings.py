@@ -6,51 +6,28 @@ glosses are made of, so that it reads other languages' glosses too. A logistic r
 the last turn and the outcome.
 """
 
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from floodgate_nlu import dialogue
 from floodgate_nlu.dialogue import ESCALATED, RESOLVED, Turn
 from floodgate_nlu.glosses import gloss
 from floodgate_nlu.meanings import Embeddings, shared_embeddings
 from floodgate_nlu.network import Network, load_network
+from floodgate_nlu.opinions import opinion_of, words_of_feeling
+from floodgate_nlu.regression import Joint, load_joint
 from floodgate_nlu.resources import read_bytes
-
-DoubleArray = NDArray[np.float64]
+from floodgate_nlu.sentiment import SENTIMENTS
 
 NETWORK_ARTEFACT: Final = "moods.npz"
 ARTEFACT: Final = "feelings.npz"
-SENTIMENTS: Final = ("negative", "neutral", "positive")
 _NEUTRAL: Final = SENTIMENTS.index("neutral")
 _FLOOR: Final = 1e-2
 _SQUASH: Final = 1.5
 _NOTHING_SAID: Final = (0.0, 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Joint:
-    """The logistic regression: a row per feature and one for the constant, a column per sentiment."""
-
-    weights: DoubleArray
-    origin: str
-
-    def shares(self, found: Sequence[float]) -> DoubleArray:
-        """How likely each sentiment is."""
-        raw = np.append(found, 1.0) @ self.weights
-        raw = np.exp(raw - raw.max())
-        return np.asarray(raw / raw.sum(), dtype=np.float64)
-
-    def to_bytes(self) -> bytes:
-        """The weights as a compressed archive."""
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, weights=self.weights.astype(np.float32), origin=np.array(self.origin))
-        return buffer.getvalue()
 
 
 @cache
@@ -58,8 +35,7 @@ def _shipped() -> tuple[Network, Joint] | None:
     network, joint = read_bytes(NETWORK_ARTEFACT), read_bytes(ARTEFACT)
     if network is None or joint is None:
         return None
-    with np.load(io.BytesIO(joint), allow_pickle=False) as archive:
-        return load_network(network), Joint(archive["weights"].astype(np.float64), str(archive["origin"]))
+    return load_network(network), load_joint(joint)
 
 
 def features(
@@ -75,6 +51,7 @@ def features(
         *first,
         *(last[0] if last else _NOTHING_SAID),
         float(not last),
+        *(words_of_feeling(own[-1], language) if last else _NOTHING_SAID),
         float(resolution == RESOLVED),
         float(resolution == ESCALATED),
         float(bool(own) and "?" in own[0]),
@@ -92,15 +69,29 @@ def _moods(texts: Sequence[str], network: Network, embeddings: Embeddings) -> li
 def sentiment_shares(turns: Sequence[Turn], resolution: str, language: str) -> Mapping[str, float]:
     """How likely the customer is negative, neutral and positive over the conversation.
 
-    The lexicons alone decide without the sentence encoder, and where nobody has answered yet: how it went is not known.
+    Where nobody has answered yet, nothing is known of how it went: the text alone decides. The lexicons alone decide
+    where nothing was trained, and over an answered conversation without the sentence encoder.
     """
+    if not dialogue.answered(turns):
+        return _of_text(turns, resolution, language)
     shipped, embeddings = _shipped(), shared_embeddings()
-    if shipped is None or embeddings is None or not dialogue.answered(turns):
-        said = dialogue.conversation_sentiment(turns, resolution, language)
-        return {name: float(name == said) for name in SENTIMENTS}
+    if shipped is None or embeddings is None:
+        return _surely(dialogue.conversation_sentiment(turns, resolution, language))
     network, joint = shipped
     found = joint.shares(features(turns, resolution, language, network, embeddings))
     return dict(zip(SENTIMENTS, (float(share) for share in found), strict=True))
+
+
+def _of_text(turns: Sequence[Turn], resolution: str, language: str) -> Mapping[str, float]:
+    said = dialogue.conversation_sentiment(turns, resolution, language)
+    text = " ".join(turn.text for turn in turns if turn.by_customer)
+    if not text.strip() or (said == SENTIMENTS[_NEUTRAL] and dialogue.requests(text, language)):
+        return _surely(said)
+    return opinion_of(text, language) or _surely(said)
+
+
+def _surely(sentiment: str) -> Mapping[str, float]:
+    return {name: float(name == sentiment) for name in SENTIMENTS}
 
 
 def likeliest(shares: Mapping[str, float]) -> str:

@@ -8,6 +8,7 @@ from floodgate_nlu.patterns import Match, PhraseMatcher
 from floodgate_nlu.resources import load_yaml, phrases
 from floodgate_nlu.text import sentences, tokens
 
+SENTIMENTS: Final = ("negative", "neutral", "positive")
 _WEIGHTS: Final = {
     "positive": 1.0,
     "strong_positive": 2.0,

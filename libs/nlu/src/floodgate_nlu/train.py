@@ -22,10 +22,18 @@ from floodgate_nlu.language import SERVED
 from floodgate_nlu.linear import LinearModel, train_linear
 from floodgate_nlu.meanings import Embeddings
 from floodgate_nlu.network import load_network
+from floodgate_nlu.opinions import (
+    ENGLISH_ARTEFACT,
+    LEARNED_ARTEFACT,
+    SURFACE_ARTEFACT,
+    WORDS_ARTEFACT,
+)
+from floodgate_nlu.opinions import NETWORK_ARTEFACT as OPINION_NETWORK
 from floodgate_nlu.topics import ARTEFACT as TOPICS
 from floodgate_nlu.topics import make_atlas, matters
 from floodgate_nlu.train_feelings import train_joint, train_moods
 from floodgate_nlu.train_injection import SentenceTable, train_detector
+from floodgate_nlu.train_opinions import train_opinions
 from floodgate_nlu.train_urgency import train_urgency, train_urgency_network
 from floodgate_nlu.urgency_model import ARTEFACT as URGENCY
 from floodgate_nlu.urgency_model import NETWORK_ARTEFACT as URGENCY_NETWORK
@@ -36,7 +44,7 @@ VECTOR_ORIGIN: Final = "python -m floodgate_nlu.train; CLINC150 (CC BY 3.0); Mul
 TOPIC_ORIGIN: Final = "python -m floodgate_nlu.train; Floodgate's own sentences (MIT)"
 LANGUAGE_ORIGIN: Final = "python -m floodgate_nlu.train; Floodgate's own catalogue and sentences (MIT)"
 _VECTOR_SIZE: Final = 96
-_ARTEFACTS: Final = ("vectors", "language", "injection", "urgency", "topics", "moods")
+_ARTEFACTS: Final = ("vectors", "language", "injection", "urgency", "topics", "moods", "opinions")
 
 
 def train_language(catalogue: Path = CATALOGUE) -> LinearModel:
@@ -82,6 +90,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         network = train_moods(embeddings)
         _write(options.out / MOODS, network.to_bytes())
         _write(options.out / FEELINGS, train_joint(load_network(network.to_bytes()), embeddings).to_bytes())
+    if "opinions" in wanted:
+        opinions = train_opinions(corpora, Embeddings(load_encoder()))
+        _write(options.out / WORDS_ARTEFACT, opinions.words.to_bytes())
+        _write(options.out / SURFACE_ARTEFACT, opinions.surface.to_bytes())
+        _write(options.out / OPINION_NETWORK, opinions.network.to_bytes())
+        _write(options.out / ENGLISH_ARTEFACT, opinions.english.to_bytes())
+        _write(options.out / LEARNED_ARTEFACT, opinions.learned.to_bytes())
     return 0
 
 
