@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from confluent_kafka import KafkaException
 from faults.services.site import Site, prepare
 from floodgate_local.progress import PlainProgress
 from floodgate_local.stack import Stack
@@ -27,6 +28,8 @@ from bench.soak.verdict import THRESHOLDS, Trend, trend
 ROOT: Final = Path(__file__).resolve().parents[2]
 _FOLDER: Final = ROOT / ".floodgate" / "soak"
 _TELL_SECONDS: Final = 60.0
+_STILL_SECONDS: Final = 300.0
+"""Every fault is over sooner, and what it held up comes soon after."""
 _WARM_UP_SHARE: Final = 0.25
 """Of each life: caches, pools and the tables of the keys fill in it."""
 _STARTED: Final = time.monotonic()
@@ -62,14 +65,40 @@ def _soaked(site: Site, args: Namespace, seconds: float, ended: threading.Event)
         part.start()
     say(f"soaking for {seconds / 60:.0f} minutes: {args.rate} messages/s, {args.interactions} interactions/s")
     began = time.monotonic()
+    still = StandStill()
     while (left := began + seconds - time.monotonic()) > 0 and not ended.wait(min(left, _TELL_SECONDS)):
         load.check()
-        say(f"{load.sent} sent, {site.outputs()} outputs, {_memory(sampler)}; {left / 60:.0f} min left")
+        outputs = site.outputs()
+        say(f"{load.sent} sent, {outputs} outputs, {_memory(sampler)}; {left / 60:.0f} min left")
+        if still.seen(outputs, time.monotonic()):
+            say(f"nothing has come out for {_STILL_SECONDS / 60:.0f} minutes: the soak ends here")
+            break
     faults.stop()
     site.heal()
     load.stop()
     sampler.stop()
-    return _result(site, load, sampler, faults) | {"minutes": round((time.monotonic() - began) / 60, 1)}
+    minutes = round((time.monotonic() - began) / 60, 1)
+    return _result(site, load, sampler, faults) | {"minutes": minutes, "stood_still": still.found}
+
+
+class StandStill:
+    """Whether services that get work have stopped to give any: longer than every fault lasts.
+
+    Attributes:
+        found: Whether it was so at any time.
+    """
+
+    def __init__(self) -> None:
+        self.found = False
+        self._outputs = -1
+        self._since = 0.0
+
+    def seen(self, outputs: int, now: float) -> bool:
+        """Takes note of how many outputs there are; whether nothing has come for too long."""
+        if outputs != self._outputs:
+            self._outputs, self._since = outputs, now
+        self.found = self.found or now - self._since > _STILL_SECONDS
+        return self.found
 
 
 def _memory(sampler: Sampler) -> str:
@@ -89,7 +118,7 @@ def _result(site: Site, load: SteadyLoad, sampler: Sampler, faults: Faults) -> d
         "sent": load.sent,
         "refused_by_the_stand_in": load.refused,
         "outputs": site.outputs(),
-        "lag_at_the_end": site.reader.lag(),
+        "lag_at_the_end": _lag(site),
         "ends_nobody_asked_for": site.fleet.exits,
         "faults": faults.done,
         "thresholds": {name: asdict(threshold) for name, threshold in THRESHOLDS.items()},
@@ -97,6 +126,14 @@ def _result(site: Site, load: SteadyLoad, sampler: Sampler, faults: Faults) -> d
         "not_judged": missing,
         "series": [{"service": name, "pid": pid, **measures} for (name, pid), measures in sampler.series.items()],
     }
+
+
+def _lag(site: Site) -> dict[str, int] | None:
+    """What is left to read, by processor; None where Kafka does not say."""
+    try:
+        return dict(site.reader.lag())
+    except KafkaException:
+        return None
 
 
 def picture(result: dict[str, Any], title: str) -> str:
@@ -117,6 +154,8 @@ def table(result: dict[str, Any]) -> str:
     lines += ["| " + " | ".join(str(row[name]) for name in names) + " |" for row in result["trends"]]
     grown = sum(row["grows"] for row in result["trends"])
     lines.append(f"\n{grown} of {len(result['trends'])} series grow; not judged: {result['not_judged'] or 'none'}")
+    if result["stood_still"]:
+        lines.append(f"The services stood still; left to read: {result['lag_at_the_end'] or 'Kafka does not say'}")
     return "\n".join(lines) + "\n"
 
 
@@ -135,7 +174,7 @@ def ended_by_signal() -> threading.Event:
 
 
 def main() -> int:
-    """Runs, prints the verdict, writes what was asked for; 1 where something grows or could not be judged."""
+    """Runs, prints the verdict, writes what was asked for; 1 where something grows, is not judged or stands still."""
     parser = ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--minutes", type=float, help="in place of hours, for a trial")
@@ -158,7 +197,7 @@ def main() -> int:
         title = f"{result['minutes']:.0f} minutes, {load}; grey: a fault"
         args.svg.write_text(picture(result, title), encoding="utf-8")
     sys.stdout.write(table(result))
-    return 1 if result["not_judged"] or any(row["grows"] for row in result["trends"]) else 0
+    return 1 if result["stood_still"] or result["not_judged"] or any(row["grows"] for row in result["trends"]) else 0
 
 
 if __name__ == "__main__":
