@@ -314,7 +314,11 @@ class KafkaIO(Generic[S]):
         return self._outbox.mark_committed(), time.monotonic() - began
 
     def _end_forgotten(self, consumer: Consumer) -> None:
-        counts = self._partition_counts(self._written)
+        try:
+            counts = self._partition_counts(self._written)
+        except KafkaException as error:  # nobody answers at all: then it is no transaction that holds us up
+            log.warning("keyflow.forgotten_retry code=%s", error.args[0].name())
+            return
         places = [(topic, partition) for topic, count in counts.items() for partition in range(count)]
         self._transactions.end_forgotten(places, self._topics[0], consumer)
 

@@ -84,14 +84,17 @@ class Transactions:
             places: Partitions that this slot may have written to.
             input_topic: Any of the group's inputs.
             consumer: A member of the group.
+
+        Raises:
+            FatalError: Another process has this slot.
         """
         log.error("keyflow.forgotten_transaction slot=%s remedy=aborting it", self._config.transactional_id)
         try:
             if self._fresh:
                 self.fence()
+            self._began = time.monotonic()
             self.producer.begin_transaction()
-            for topic, partition in places:
-                self.producer.produce(topic, _NOTHING, _NOTHING, partition)
+            self._produce([Write(topic, _NOTHING, _NOTHING, (), partition) for topic, partition in places])
             self.producer.flush(_CALL_SECONDS)
             # Whether the group takes the offset does not matter: its partition has joined the transaction by then.
             with suppress(KafkaException):
@@ -99,10 +102,11 @@ class Transactions:
                 self.producer.send_offsets_to_transaction([offset], consumer.consumer_group_metadata(), _CALL_SECONDS)
             self.producer.abort_transaction(_CALL_SECONDS)
         except KafkaException as error:
-            if error.args[0].code() in FENCED:
-                raise slot_taken(self._config.transactional_id) from error
             log.warning("keyflow.forgotten_retry code=%s", error.args[0].name())
-            self._renew()
+            if error.args[0].code() not in FENCED:
+                self._renew()
+            elif isinstance(taken := self._fenced(), FatalError):
+                raise taken from error
 
     def _produce(self, writes: Sequence[Write]) -> None:
         produce = self.producer.produce
