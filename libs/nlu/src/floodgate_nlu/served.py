@@ -8,7 +8,7 @@ from floodgate_nlu.language import identify
 
 
 class ServedLanguages:
-    """The languages of one site. Loads lingua once per process (low-accuracy mode, 25 MB).
+    """The languages of one site. Loads the model once per process.
 
     Args:
         served: Languages of the catalogue.

@@ -6,7 +6,7 @@ vectors come from CLINC150 and MultiDoGO alone, so that Banking77 stays unseen b
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +16,11 @@ from floodgate_nlu.corpora import CATALOGUE, ordinary_messages
 from floodgate_nlu.encoder import load_encoder
 from floodgate_nlu.feelings import ARTEFACT as FEELINGS
 from floodgate_nlu.feelings import NETWORK_ARTEFACT as MOODS
+from floodgate_nlu.glosses import TABLE as GLOSSES
+from floodgate_nlu.glosses import cells
 from floodgate_nlu.injection import ARTEFACT, MEANING_ARTEFACT, NETWORK_ARTEFACT
 from floodgate_nlu.language import ARTEFACT as LANGUAGES
-from floodgate_nlu.language import SERVED
+from floodgate_nlu.language import FUNCTION_WORDS, SERVED
 from floodgate_nlu.linear import LinearModel, train_linear
 from floodgate_nlu.meanings import Embeddings
 from floodgate_nlu.network import load_network
@@ -29,6 +31,9 @@ from floodgate_nlu.opinions import (
     WORDS_ARTEFACT,
 )
 from floodgate_nlu.opinions import NETWORK_ARTEFACT as OPINION_NETWORK
+from floodgate_nlu.opinions import TABLE as FEELING_WORDS
+from floodgate_nlu.resources import load_yaml, phrases, read_text
+from floodgate_nlu.topic_words import TABLE as TOPIC_WORDS
 from floodgate_nlu.topics import ARTEFACT as TOPICS
 from floodgate_nlu.topics import make_atlas, matters
 from floodgate_nlu.train_feelings import train_joint, train_moods
@@ -44,19 +49,31 @@ VECTOR_ORIGIN: Final = "python -m floodgate_nlu.train; CLINC150 (CC BY 3.0); Mul
 TOPIC_ORIGIN: Final = "python -m floodgate_nlu.train; Floodgate's own sentences (MIT)"
 LANGUAGE_ORIGIN: Final = "python -m floodgate_nlu.train; Floodgate's own catalogue and sentences (MIT)"
 _VECTOR_SIZE: Final = 96
+# The glosses' first column is in the language that they are.
+_NAMES: Final = {"english": "en"}
 _ARTEFACTS: Final = ("vectors", "language", "injection", "urgency", "topics", "moods", "opinions")
 
 
 def train_language(catalogue: Path = CATALOGUE) -> LinearModel:
-    """Train the language model on the project's own texts."""
+    """Train the language model on the project's own texts, and on the words of its tables one by one."""
     rows = [(text, code) for code, texts in ordinary_by_language().items() for text in texts]
     for category in load_catalogue(catalogue).categories.values():
         rows += [(text, code) for code, texts in category.by_language.items() for text in texts]
-    classes = tuple(SERVED)
-    kept = [(text, classes.index(code)) for text, code in rows if code in SERVED]
+    rows += [(word, code) for code, words in load_yaml(FUNCTION_WORDS).items() for word in phrases(words)]
+    rows += [row for table in (GLOSSES, FEELING_WORDS, TOPIC_WORDS) for row in _words_of(table)]
+    kept = [(text, SERVED.index(code)) for text, code in rows if code in SERVED]
     return train_linear(
-        [text for text, _ in kept], [label for _, label in kept], classes, origin=LANGUAGE_ORIGIN, epochs=5
+        [text for text, _ in kept], [label for _, label in kept], SERVED, origin=LANGUAGE_ORIGIN, epochs=5
     )
+
+
+def _words_of(table: str) -> Iterator[tuple[str, str]]:
+    """Every word (or beginning of words) of a table, and its language, which heads its column."""
+    head, *rows = (cells(line) for line in read_text(table).splitlines() if line)
+    for row in rows:
+        for name, cell in zip(head, row, strict=False):
+            forms = (form.strip().removesuffix("*") for form in cell.split(","))
+            yield from ((form, _NAMES.get(name, name)) for form in forms if form)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

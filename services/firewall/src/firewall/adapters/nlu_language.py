@@ -1,4 +1,4 @@
-"""Language identification by the local models' lingua detector, restricted to the served languages."""
+"""Language identification by the local model, restricted to the served languages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the local models know of a text: its language (lingua, restricted to the served ones) and its turning points."""
+"""What the local models know of a text: its language among the served ones, and its turning points."""
 
 from __future__ import annotations
 
