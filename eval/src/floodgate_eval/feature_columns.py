@@ -15,6 +15,7 @@ from summarizer.domain.validation import MIN_TELLING_CHARS, MIN_TELLING_WORDS
 from floodgate_eval.catalogues import Measured
 from floodgate_eval.rouge import plain_text, rouge_1, rouge_l, unsupported_facts
 from floodgate_eval.rows import FeaturesRow, Labels
+from floodgate_eval.template import template_summary
 
 NO_ANSWER: Final = "no answer"
 _WHOLE: Final = 10**9
@@ -45,6 +46,7 @@ def feature_columns(row: FeaturesRow, record: Summary | None) -> Mapping[str, Ha
     topic = record.primary_topic if record else NO_ANSWER
     # A summary in a language that nobody wrote a reference in cannot be compared.
     references = (*row.reference_summaries_en, *row.reference_summary_local)
+    template = template_summary(row.turns, row.group)
     return {
         "valid": record is not None,
         "truth": labels.primary_topic or "",
@@ -59,6 +61,8 @@ def feature_columns(row: FeaturesRow, record: Summary | None) -> Mapping[str, Ha
         "csat_error": _error(record.csat_indicator if record else None, labels.csat),
         "rouge1": rouge_1(said, references) if references else _UNKNOWN,
         "rougeL": rouge_l(said, references) if references else _UNKNOWN,
+        "rouge1_template": rouge_1(template, references) if references else _UNKNOWN,
+        "rougeL_template": rouge_l(template, references) if references else _UNKNOWN,
         "facts": len(row.key_facts),
         "facts_covered": sum(is_covered(fact, said) for fact in row.key_facts),
         "unsupported": len(unsupported_facts(said, row.words, record.language if record else None)),

@@ -22,6 +22,8 @@ def feature_figures(columns: Columns) -> dict[str, Figure | None]:
         "resolution_accuracy": _accuracy(columns["resolution"], columns["resolution_truth"]),
         "rouge1": _mean(columns["rouge1"]),
         "rougeL": _mean(columns["rougeL"]),
+        "rouge1_template": _mean(columns["rouge1_template"]),
+        "rougeL_template": _mean(columns["rougeL_template"]),
         "urgency_mae": _mean(columns["urgency_error"]),
         "csat_mae": _mean(columns["csat_error"]),
         "fact_coverage": _share(columns["facts_covered"], columns["facts"]),

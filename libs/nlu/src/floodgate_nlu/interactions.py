@@ -17,7 +17,6 @@ from floodgate_nlu.prompting import part, parts, raw_part, user_text
 from floodgate_nlu.subjects import evidence
 from floodgate_nlu.summaries import (
     SUMMARY_CHARS,
-    best_sentence,
     compose,
     contentful,
     facts_in,
@@ -204,27 +203,21 @@ def summarise(turns: Sequence[Turn], language: str, max_chars: int) -> str:
     """A summary in the "Customer … Agent …" template, of sentences of the conversation."""
     customer = [s for turn in turns if turn.by_customer for s in contentful(turn.text)]
     agent = [s for turn in turns if turn.role in _SPEAKING_AGENTS for s in contentful(turn.text)]
-    asked = best_sentence(customer)
-    if not asked:
+    if not customer:
         everything = without_personal_data(" ".join(turn.text for turn in turns))
-        return clip(f"{template(language, 'wants')} {everything}", max_chars)
-    return compose(asked, _best_answer(agent, language), language, max_chars)
+        return clip(f"{template(language, 'asker')} {everything}", max_chars)
+    return compose(customer[0], agent, _weights(agent, language), language, max_chars)
 
 
-def _best_answer(sentences: Sequence[str], language: str) -> str:
-    """The agent's sentence that says most about the outcome; questions back to the customer say least."""
-    scores = salience(sentences, lead_bonus=0.0)
-    ranked = [
-        (
-            score
-            + _OUTCOME_BONUS * min(len(cues(text, language)), 1)
-            + _LATENESS_BONUS * position / len(sentences)
-            - _QUESTION_MALUS * ("?" in text),
-            -position,
-        )
-        for position, (score, text) in enumerate(zip(scores, sentences, strict=True))
+def _weights(answers: Sequence[str], language: str) -> list[float]:
+    """How much each sentence of whoever answered carries: most by what it says of the outcome, least by asking back."""
+    return [
+        score
+        + _OUTCOME_BONUS * min(len(cues(text, language)), 1)
+        + _LATENESS_BONUS * position / len(answers)
+        - _QUESTION_MALUS * ("?" in text)
+        for position, (score, text) in enumerate(zip(salience(answers, lead_bonus=0.0), answers, strict=True))
     ]
-    return sentences[-max(ranked)[1]] if ranked else ""
 
 
 def report(turns: Sequence[Turn], about: str, resolution: str, language: str, max_chars: int) -> str:

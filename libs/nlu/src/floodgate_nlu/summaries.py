@@ -127,18 +127,34 @@ def statement(message: str, language: str, max_chars: int) -> str:
     return _closed(clip(f"{opening} {sentence}", max_chars - 1))[:max_chars]
 
 
-def compose(customer: str, agent: str, language: str, max_chars: int) -> str:
-    """The two halves of a summary, each given the room that the other does not need."""
-    head, tail = opening_of(customer, language), template(language, "agent")
-    if not agent:
+def compose(customer: str, answers: Sequence[str], weights: Sequence[float], language: str, max_chars: int) -> str:
+    """What the customer wanted, and of the answers the weightiest that there is room for, in their order.
+
+    Args:
+        customer: One sentence.
+        answers: Sentences of whoever answered.
+        weights: What each of them carries.
+        language: Of the template's words.
+        max_chars: Of the whole; the customer's half gets no more than half of it where there is an answer.
+    """
+    head, tail = template(language, "asker"), template(language, "agent")
+    if not answers:
         rest = template(language, "no_agent")
-        room = max_chars - len(rest) - 2
-        return f"{_closed(clip(f'{head} {customer}', room))} {rest}"
-    room = max_chars - 3
-    agent_room = max(room // 2, room - len(head) - len(customer) - 1)
-    agent_part = clip(f"{tail} {agent}", min(agent_room, room))
-    customer_part = clip(f"{head} {customer}", room - len(agent_part))
-    return f"{_closed(customer_part)} {_closed(agent_part)}"
+        return f"{_closed(clip(f'{head} {customer}', max_chars - len(rest) - 2))} {rest}"
+    asked = _closed(clip(f"{head} {customer}", max_chars // 2))
+    room = max_chars - len(asked) - len(tail) - 3
+    return f"{asked} {tail} {_closed(clip(' '.join(_weightiest(answers, weights, room)), room))}"
+
+
+def _weightiest(parts: Sequence[str], weights: Sequence[float], room: int) -> list[str]:
+    """The weightiest sentence, and every other that still fits, as they stood."""
+    first, *others = sorted(range(len(parts)), key=lambda i: (-weights[i], i))
+    kept, used = [first], len(parts[first])
+    for number in others:
+        if used + len(parts[number]) + 2 <= room:
+            kept.append(number)
+            used += len(parts[number]) + 2
+    return [_closed(parts[number]) for number in sorted(kept)]
 
 
 def facts_in(text: str) -> list[str]:
