@@ -89,14 +89,18 @@ class Audit:
         """Interactions of which nothing is known yet."""
         return len(self.expected) - len(self.expected & (self.records.keys() | self.dead.keys()))
 
-    def rate(self) -> float:
-        """Records a second between the first and the last tenth, where the pipeline is full."""
+    def rate(self, outage_seconds: float = 0.0) -> float:
+        """Records a second between the first and the last tenth, where the pipeline is full.
+
+        Args:
+            outage_seconds: How long the model was out meanwhile; not counted, unlike what it took to come back.
+        """
         moments = sorted(self.moments)
         tenth = len(moments) // 10
         if tenth < 2:
             return 0.0
         first, last = moments[tenth], moments[-tenth]
-        return (len(moments) - 2 * tenth) / max(last - first, 1e-6)
+        return (len(moments) - 2 * tenth) / max(last - first - outage_seconds, 1e-6)
 
     def figures(self) -> dict[str, Any]:
         """What a run's row says of completeness."""

@@ -2,24 +2,32 @@
 
 A linear model over hashed words and pieces of words, which has read the sentences and the word tables of this project
 in ten languages, joined with the share of words that are function words of each language: a handful of words is often
-settled by them alone.
+settled by them alone. Accents tell languages apart and careless writers leave them out, so it has read both spellings.
 """
 
+import re
+from array import array
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Final
 
 import numpy as np
 
-from floodgate_nlu.linear import LinearModel, load_linear
+from floodgate_nlu.hashing import SparseVector, bucket, counted, joined, normalised
+from floodgate_nlu.linear import FEATURES, LinearModel, load_linear
 from floodgate_nlu.resources import load_yaml, phrases, read_bytes
-from floodgate_nlu.text import squeeze, tokens
+from floodgate_nlu.text import squeeze, strip_hidden, tokens
 
 SERVED: Final = ("nl", "fr", "es", "pl", "en", "de", "it", "pt", "sv", "cs")
 ARTEFACT: Final = "language.npz"
 FUNCTION_WORDS: Final = "function_words.yaml"
 # More than enough to tell; reading is what costs.
 _MAX_CHARS: Final = 200
+_MAX_WORDS: Final = 60
+# Digits are the same in every language.
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_LONGEST_PIECE: Final = 4
+_WORDS_KEPT: Final = 32_768
 _FUNCTION_WORD_WEIGHT: Final = 1.5
 _LEARNED_WEIGHT: Final = 2.0
 _SHORT_WORDS: Final = 3
@@ -38,12 +46,31 @@ def _model() -> LinearModel | None:
     return load_linear(raw) if raw else None
 
 
+def letters(text: str) -> SparseVector:
+    """What the model reads: words, and pieces of them of one to four letters, their borders marked by spaces."""
+    words = _WORD.findall(strip_hidden(text).lower())[:_MAX_WORDS]
+    whole = normalised(counted(_bucket(f"w{word}") for word in words))
+    pieces = normalised(counted(piece for word in words for piece in _pieces(word)))
+    return joined(whole, pieces)
+
+
+@lru_cache(maxsize=_WORDS_KEPT)
+def _pieces(word: str) -> Sequence[int]:
+    padded = f" {word} "
+    starts = ((start, size) for size in range(1, _LONGEST_PIECE + 1) for start in range(len(padded) - size + 1))
+    return array("I", (_bucket(f"c{padded[start : start + size]}") for start, size in starts))
+
+
+def _bucket(feature: str) -> int:
+    return bucket(feature) & (FEATURES - 1)
+
+
 def _learned(text: str) -> dict[str, float]:
     """The linear model's probability per language; empty where no model is shipped."""
     model = _model()
     if model is None:
         return {}
-    raw = model.scores(text).astype(np.float64)
+    raw = model.scores_of(letters(text)).astype(np.float64)
     likely = np.exp(raw - raw.max())
     return dict(zip(model.classes, (float(p) for p in likely / likely.sum()), strict=True))
 
@@ -75,7 +102,7 @@ def language_scores(text: str) -> dict[str, float]:
 def _scores(text: str) -> Mapping[str, float]:
     learned = _learned(text)
     scores = {code: _LEARNED_WEIGHT * learned.get(code, 0.0) for code in SERVED}
-    words = tokens(text)
+    words = [word for word in tokens(text) if not word.isdigit()]
     known = _function_words()
     for word in words:
         users: Sequence[str] = known.get(word, ())

@@ -20,8 +20,8 @@ from floodgate_nlu.glosses import TABLE as GLOSSES
 from floodgate_nlu.glosses import cells
 from floodgate_nlu.injection import ARTEFACT, MEANING_ARTEFACT, NETWORK_ARTEFACT
 from floodgate_nlu.language import ARTEFACT as LANGUAGES
-from floodgate_nlu.language import FUNCTION_WORDS, SERVED
-from floodgate_nlu.linear import LinearModel, train_linear
+from floodgate_nlu.language import FUNCTION_WORDS, SERVED, letters
+from floodgate_nlu.linear import FEATURES, LinearModel, train_rows
 from floodgate_nlu.meanings import Embeddings
 from floodgate_nlu.network import load_network
 from floodgate_nlu.opinions import (
@@ -33,6 +33,7 @@ from floodgate_nlu.opinions import (
 from floodgate_nlu.opinions import NETWORK_ARTEFACT as OPINION_NETWORK
 from floodgate_nlu.opinions import TABLE as FEELING_WORDS
 from floodgate_nlu.resources import load_yaml, phrases, read_text
+from floodgate_nlu.text import fold
 from floodgate_nlu.topic_words import TABLE as TOPIC_WORDS
 from floodgate_nlu.topics import ARTEFACT as TOPICS
 from floodgate_nlu.topics import make_atlas, matters
@@ -61,9 +62,19 @@ def train_language(catalogue: Path = CATALOGUE) -> LinearModel:
         rows += [(text, code) for code, texts in category.by_language.items() for text in texts]
     rows += [(word, code) for code, words in load_yaml(FUNCTION_WORDS).items() for word in phrases(words)]
     rows += [row for table in (GLOSSES, FEELING_WORDS, TOPIC_WORDS) for row in _words_of(table)]
-    kept = [(text, SERVED.index(code)) for text, code in rows if code in SERVED]
-    return train_linear(
-        [text for text, _ in kept], [label for _, label in kept], SERVED, origin=LANGUAGE_ORIGIN, epochs=5
+    kept = [
+        (spelled, SERVED.index(code))
+        for text, code in rows
+        if code in SERVED
+        for spelled in sorted({text.lower(), fold(text)})
+    ]
+    return train_rows(
+        [letters(text) for text, _ in kept],
+        [label for _, label in kept],
+        SERVED,
+        FEATURES,
+        origin=LANGUAGE_ORIGIN,
+        epochs=5,
     )
 
 
