@@ -14,7 +14,7 @@ def turns(*said: tuple[str, str]) -> list[TurnRow]:
 def test_the_customers_first_sentence_and_the_agents_most_central_one() -> None:
     conversation = turns(
         ("customer", "Hi! My glasses are scratched. They are new."),
-        ("agent", "Good day to you."),
+        ("agent", "This week, then."),
         ("agent", "We replace the scratched glasses for free."),
         ("customer", "Lovely."),
         ("agent", "The new glasses are free, and we replace them this week."),

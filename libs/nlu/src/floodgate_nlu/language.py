@@ -34,7 +34,7 @@ _SHORT_WORDS: Final = 3
 # With this many words the customer's own turns settle the language; with fewer, the others' help.
 _TELLING_WORDS: Final = 10
 _OTHERS_WEIGHT: Final = 0.7
-_DECLARED_BONUS: Final = 0.9
+_DECLARED_BONUS: Final = 1.6
 _PLAUSIBLE: Final = 3
 _PLAUSIBLE_SHARE: Final = 0.2
 _LIKELY_SHARE: Final = 0.5

@@ -50,6 +50,12 @@ VECTOR_ORIGIN: Final = "python -m floodgate_nlu.train; CLINC150 (CC BY 3.0); Mul
 TOPIC_ORIGIN: Final = "python -m floodgate_nlu.train; Floodgate's own sentences (MIT)"
 LANGUAGE_ORIGIN: Final = "python -m floodgate_nlu.train; Floodgate's own catalogue and sentences (MIT)"
 _VECTOR_SIZE: Final = 96
+# What says nothing of a language.
+_SAID_EVERYWHERE: Final = (
+    "ok", "okay", "super", "stop", "info", "app", "online", "internet", "wifi", "email", "sms", "pdf", "iban", "bic",
+    "visa", "mastercard", "maestro", "paypal", "whatsapp", "google", "iphone", "android", "netflix", "hotel", "https",
+    "www",
+)  # fmt: skip
 # The glosses' first column is in the language that they are.
 _NAMES: Final = {"english": "en"}
 _ARTEFACTS: Final = ("vectors", "language", "injection", "urgency", "topics", "moods", "opinions")
@@ -61,6 +67,7 @@ def train_language(catalogue: Path = CATALOGUE) -> LinearModel:
     for category in load_catalogue(catalogue).categories.values():
         rows += [(text, code) for code, texts in category.by_language.items() for text in texts]
     rows += [(word, code) for code, words in load_yaml(FUNCTION_WORDS).items() for word in phrases(words)]
+    rows += [(word, code) for word in _SAID_EVERYWHERE for code in SERVED]
     rows += [row for table in (GLOSSES, FEELING_WORDS, TOPIC_WORDS) for row in _words_of(table)]
     kept = [
         (spelled, SERVED.index(code))
