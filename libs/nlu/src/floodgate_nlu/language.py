@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from floodgate_nlu.hashing import SparseVector, bucket, counted, joined, normalised
+from floodgate_nlu.hashing import SparseVector, bucket
 from floodgate_nlu.linear import FEATURES, LinearModel, load_linear
 from floodgate_nlu.resources import load_yaml, phrases, read_bytes
 from floodgate_nlu.text import squeeze, strip_hidden, tokens
@@ -47,22 +47,24 @@ def _model() -> LinearModel | None:
 
 
 def letters(text: str) -> SparseVector:
-    """What the model reads: words, and pieces of them of one to four letters, their borders marked by spaces."""
+    """What the model reads: words, and pieces of them of one to four letters, their borders marked by spaces.
+
+    A feature that stands twice is there twice, with the same weight: counting costs more than it tells.
+    """
     words = _WORD.findall(strip_hidden(text).lower())[:_MAX_WORDS]
-    whole = normalised(counted(_bucket(f"w{word}") for word in words))
-    pieces = normalised(counted(piece for word in words for piece in _pieces(word)))
-    return joined(whole, pieces)
+    features = array("I")
+    for word in words:
+        features.extend(_pieces(word))
+    values = np.full(len(features), 1.0 / max(len(features), 1) ** 0.5, dtype=np.float32)
+    return SparseVector(np.frombuffer(features, dtype=np.uint32).astype(np.int64), values)
 
 
 @lru_cache(maxsize=_WORDS_KEPT)
-def _pieces(word: str) -> Sequence[int]:
+def _pieces(word: str) -> "array[int]":
     padded = f" {word} "
     starts = ((start, size) for size in range(1, _LONGEST_PIECE + 1) for start in range(len(padded) - size + 1))
-    return array("I", (_bucket(f"c{padded[start : start + size]}") for start, size in starts))
-
-
-def _bucket(feature: str) -> int:
-    return bucket(feature) & (FEATURES - 1)
+    features = [f"w{word}", *(f"c{padded[start : start + size]}" for start, size in starts)]
+    return array("I", (bucket(feature) & (FEATURES - 1) for feature in features))
 
 
 def _learned(text: str) -> dict[str, float]:

@@ -19,7 +19,8 @@ _ABBREVIATIONS: Final = re.compile(
 
 def strip_hidden(text: str) -> str:
     """Remove code points that hide text (zero-width, bidi controls, tags, private use); keep emoji joiners out too."""
-    if text.isascii():
+    # Printable, to Python, is whatever has none of these categories and is no white space but the blank.
+    if text.isascii() or text.isprintable():
         return text
     return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in _HIDDEN_CATEGORIES)
 

@@ -110,13 +110,12 @@ _RULES: Final = (
 
 def find_national_ids(text: str, *, language: str | None, country: str | None) -> Iterator[Span]:
     """Every national id; a mistyped one too where the word before names it."""
-    harmless = harmless_spans(text)
     for rule in _RULES:
         for found in rule.pattern.finditer(text):
             start, end = found.span()
             # A check digit outweighs a date's or an order number's shape: Y-1234567-X.
             checked = rule.certain and rule.is_valid is not None
-            if not checked and any(a < end and start < b for a, b in harmless):
+            if not checked and any(a < end and start < b for a, b in harmless_spans(text)):
                 continue
             if _holds(rule, found[0], words_before(text, start), language, country):
                 yield Span(start, end, Kind.NATIONAL_ID)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 import phonenumbers
@@ -91,9 +92,13 @@ _HARMLESS: Final = (
 )  # fmt: skip
 
 
-def harmless_spans(text: str) -> list[tuple[int, int]]:
-    """Dates, times, prices, order numbers and web addresses: never personal data, however many digits they have."""
-    return [found.span() for pattern in _HARMLESS for found in pattern.finditer(text)]
+@lru_cache(maxsize=1)
+def harmless_spans(text: str) -> tuple[tuple[int, int], ...]:
+    """Dates, times, prices, order numbers and web addresses: never personal data, however many digits they have.
+
+    Costs more than all that looks for numbers, so ask only once something was found; the last answer is kept.
+    """
+    return tuple(found.span() for pattern in _HARMLESS for found in pattern.finditer(text))
 
 
 def find_emails(text: str) -> Iterator[Span]:
@@ -174,7 +179,6 @@ def find_cards(text: str) -> Iterator[Span]:
 
 def find_phones(text: str, *, language: str | None, country: str | None, taken: Sequence[Span]) -> Iterator[Span]:
     """Telephone numbers: international, national with a trunk 0, and national without one where it is spoken."""
-    harmless = harmless_spans(text)
     for found in _PHONE.finditer(text):
         position = found.start()
         groups = [(found.start() + g.start(), found.start() + g.end()) for g in _GROUP.finditer(found[0])]
@@ -183,7 +187,7 @@ def find_phones(text: str, *, language: str | None, country: str | None, taken: 
                 continue
             for last in range(len(groups) - 1, first - 1, -1):
                 span = Span(start, groups[last][1], Kind.PHONE)
-                if overlaps_any(span, taken) or any(a < span.end and span.start < b for a, b in harmless):
+                if overlaps_any(span, taken) or any(a < span.end and span.start < b for a, b in harmless_spans(text)):
                     continue
                 if _is_phone(text, span, language, country):
                     yield span

@@ -20,7 +20,7 @@ _HIDDEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
 
 def _plain(value: str) -> str:
     """One line; what nobody can see has no place in a feature."""
-    if any(unicodedata.category(character) in _HIDDEN for character in value if character not in "\n\t\r"):
+    if not value.isprintable() and any(unicodedata.category(c) in _HIDDEN for c in value if c not in "\n\t\r"):
         raise ValueError("contains characters that cannot be seen; write plain text")
     return " ".join(value.split())
 

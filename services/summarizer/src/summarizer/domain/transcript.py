@@ -119,9 +119,10 @@ def transcript_of(
 
 def visible(text: str) -> str:
     """NFC without code points that nobody can see."""
-    if not text.isascii() or not text.isprintable():
-        normal = unicodedata.normalize("NFC", text)
-        text = "".join(c for c in normal if c in "\n\t" or unicodedata.category(c) not in _HIDDEN)
+    text = unicodedata.normalize("NFC", text)
+    # What is printable (to Python) has none of the hidden categories; few texts need the slow look.
+    if not text.isprintable():
+        text = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in _HIDDEN)
     return _SPACES.sub(lambda found: found[0][0] if found[0][0] != "\n" else "\n\n", text)
 
 
