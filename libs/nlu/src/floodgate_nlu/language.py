@@ -52,19 +52,27 @@ def letters(text: str) -> SparseVector:
     A feature that stands twice is there twice, with the same weight: counting costs more than it tells.
     """
     words = _WORD.findall(strip_hidden(text).lower())[:_MAX_WORDS]
-    features = array("I")
+    if not words:
+        return SparseVector(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
+    pieces = array("I")
     for word in words:
-        features.extend(_pieces(word))
-    values = np.full(len(features), 1.0 / max(len(features), 1) ** 0.5, dtype=np.float32)
-    return SparseVector(np.frombuffer(features, dtype=np.uint32).astype(np.int64), values)
+        pieces.extend(_pieces(word))
+    features = [_bucket(f"w{word}") for word in words] + pieces.tolist()
+    # Words and pieces weigh alike: some languages share most pieces.
+    values = np.full(len(features), len(pieces) ** -0.5, dtype=np.float32)
+    values[: len(words)] = len(words) ** -0.5
+    return SparseVector(np.array(features, dtype=np.int64), values)
 
 
 @lru_cache(maxsize=_WORDS_KEPT)
 def _pieces(word: str) -> "array[int]":
     padded = f" {word} "
     starts = ((start, size) for size in range(1, _LONGEST_PIECE + 1) for start in range(len(padded) - size + 1))
-    features = [f"w{word}", *(f"c{padded[start : start + size]}" for start, size in starts)]
-    return array("I", (bucket(feature) & (FEATURES - 1) for feature in features))
+    return array("I", (_bucket(f"c{padded[start : start + size]}") for start, size in starts))
+
+
+def _bucket(feature: str) -> int:
+    return bucket(feature) & (FEATURES - 1)
 
 
 def _learned(text: str) -> dict[str, float]:

@@ -81,7 +81,7 @@ def train_language(catalogue: Path = CATALOGUE) -> LinearModel:
         SERVED,
         FEATURES,
         origin=LANGUAGE_ORIGIN,
-        epochs=5,
+        epochs=10,
     )
 
 
