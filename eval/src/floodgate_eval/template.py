@@ -28,7 +28,7 @@ _NAMES: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def template_summary(turns: Sequence[TurnRow], language: str) -> str:
-    """ "Customer … Agent …" of at most 200 characters; the half of a side that said nothing is left out."""
+    """The half of the customer and the half of the agent, at most 200 characters; who said nothing is left out."""
     customer, agent = (
         [sentence for turn in turns if turn.role == role for sentence in sentences(turn.text)]
         for role in (_CUSTOMER, _AGENT)
