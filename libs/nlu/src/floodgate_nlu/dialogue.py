@@ -93,6 +93,11 @@ def resolution_of(turns: Sequence[Turn], language: str) -> str:
     return verdict
 
 
+def speaks_for_the_company(turn: Turn) -> bool:
+    """Whether an agent or a bot says something in it."""
+    return turn.role in _SPEAKERS and bool(turn.text.strip())
+
+
 def _agents_verdict(answers: Sequence[Turn], language: str) -> str:
     last = answers[-1].text
     found = cues(last, language)
@@ -180,7 +185,7 @@ def requests(text: str, language: str) -> bool:
 
 def answered(turns: Sequence[Turn]) -> bool:
     """Whether anybody but the customer has said something."""
-    return any(turn.role in _SPEAKERS and turn.text.strip() for turn in turns)
+    return any(map(speaks_for_the_company, turns))
 
 
 def satisfaction(turns: Sequence[Turn], resolution: str, language: str, shares: Mapping[str, float]) -> float:

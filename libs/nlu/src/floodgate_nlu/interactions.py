@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from floodgate_nlu import schema
 from floodgate_nlu.catalogue import UNDETERMINED, Catalogue, Category
-from floodgate_nlu.dialogue import Turn, cues, pressure, resolution_of, satisfaction
+from floodgate_nlu.dialogue import Turn, cues, pressure, satisfaction
+from floodgate_nlu.endings import outcome_of
 from floodgate_nlu.feelings import likeliest, sentiment_shares
 from floodgate_nlu.generic import fill_property
 from floodgate_nlu.intents import IntentModel, Prediction
@@ -89,7 +90,7 @@ class InteractionSummarizer:
         language = identify_conversation(customer, others, part(prompt, "language"))
         wanted = summary_language(prompt, call.system)
         taxonomy, model = self._domain(call.system)
-        resolution = resolution_of(turns, language)
+        resolution = outcome_of(turns, language)
         prediction = model.predict(customer) if model is not None and tokens(customer) else None
         return _Findings(
             turns,

@@ -14,6 +14,9 @@ from floodgate_nlu.attack_templates import ordinary_by_language
 from floodgate_nlu.catalogue import load_catalogue
 from floodgate_nlu.corpora import CATALOGUE, ordinary_messages
 from floodgate_nlu.encoder import load_encoder
+from floodgate_nlu.endings import ARTEFACT as ENDINGS
+from floodgate_nlu.endings import GLOSSED_ARTEFACT as GLOSSED_ENDINGS
+from floodgate_nlu.endings import NETWORK_ARTEFACT as OUTCOMES
 from floodgate_nlu.feelings import ARTEFACT as FEELINGS
 from floodgate_nlu.feelings import NETWORK_ARTEFACT as MOODS
 from floodgate_nlu.glosses import TABLE as GLOSSES
@@ -37,6 +40,7 @@ from floodgate_nlu.text import fold
 from floodgate_nlu.topic_words import TABLE as TOPIC_WORDS
 from floodgate_nlu.topics import ARTEFACT as TOPICS
 from floodgate_nlu.topics import make_atlas, matters
+from floodgate_nlu.train_endings import endings, train_endings, train_outcomes
 from floodgate_nlu.train_feelings import train_joint, train_moods
 from floodgate_nlu.train_injection import SentenceTable, train_detector
 from floodgate_nlu.train_opinions import train_opinions
@@ -58,7 +62,7 @@ _SAID_EVERYWHERE: Final = (
 )  # fmt: skip
 # The glosses' first column is in the language that they are.
 _NAMES: Final = {"english": "en"}
-_ARTEFACTS: Final = ("vectors", "language", "injection", "urgency", "topics", "moods", "opinions")
+_ARTEFACTS: Final = ("vectors", "language", "injection", "urgency", "topics", "endings", "moods", "opinions")
 
 
 def train_language(catalogue: Path = CATALOGUE) -> LinearModel:
@@ -120,6 +124,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _write(options.out / URGENCY_NETWORK, train_urgency_network(corpora, SentenceTable()).to_bytes())
     if "topics" in wanted:
         _write(options.out / TOPICS, make_atlas(Embeddings(load_encoder()), matters(), TOPIC_ORIGIN).to_bytes())
+    if "endings" in wanted:
+        embeddings = Embeddings(load_encoder())
+        network = train_outcomes(endings(), embeddings)
+        _write(options.out / OUTCOMES, network.to_bytes())
+        english, glossed = train_endings(load_network(network.to_bytes()), embeddings)
+        _write(options.out / ENDINGS, english.to_bytes())
+        _write(options.out / GLOSSED_ENDINGS, glossed.to_bytes())
     if "moods" in wanted:
         embeddings = Embeddings(load_encoder())
         network = train_moods(embeddings)

@@ -6,7 +6,8 @@ from typing import Final
 import numpy as np
 
 from floodgate_nlu.corpora import CATALOGUE, read_jsonl
-from floodgate_nlu.dialogue import Turn, resolution_of
+from floodgate_nlu.dialogue import Turn
+from floodgate_nlu.endings import outcome_of
 from floodgate_nlu.feelings import features
 from floodgate_nlu.glosses import plainly
 from floodgate_nlu.meanings import Embeddings
@@ -62,7 +63,7 @@ def train_joint(network: Network, embeddings: Embeddings, folder: Path = _FOLDER
         for row in read_jsonl(folder / name):
             turns = [Turn(turn["role"], turn["text"]) for turn in row["turns"]]
             language = row["language"]
-            found.append(features(turns, resolution_of(turns, language), language, network, embeddings))
+            found.append(features(turns, outcome_of(turns, language), language, network, embeddings))
             labels.append(SENTIMENTS.index(row["labels"]["sentiment"]))
             importance.append(weight)
     return Joint(fit_joint(np.array(found), labels, importance, len(SENTIMENTS)), ORIGIN)
