@@ -24,6 +24,7 @@ _SPEAKERS: Final = frozenset({"agent", "bot", "assistant", "admin"})
 _SOLVED: Final = "solved"
 _WAITING: Final = "waiting"
 _WORKS: Final = "works"
+_UNHAPPY: Final = "unhappy_end"
 _REQUEST: Final = "request"
 _APOLOGY: Final = "apology"
 # Enough to be negative, and mildly so.
@@ -32,6 +33,10 @@ _EVEN: Final = 0.5
 RESOLVED: Final = "resolved"
 ESCALATED: Final = "escalated"
 PENDING: Final = "pending"
+ANSWER_CUES: Final = (_SOLVED, _WAITING, ESCALATED, PENDING)
+"""What an agent's words may say of the outcome."""
+REPLY_CUES: Final = (_WORKS, _SOLVED, _UNHAPPY)
+"""What a customer's may."""
 # By sentiment and outcome, before the strength of the feeling.
 _SATISFACTION: Final = {
     "positive": {RESOLVED: 0.82, ESCALATED: 0.65, PENDING: 0.65},
@@ -125,7 +130,7 @@ def _waits_at_last(text: str, language: str) -> bool:
 
 def _customers_verdict(turn: Turn, verdict: str, language: str) -> str:
     found = cues(turn.text, language)
-    if found.get("unhappy_end"):
+    if found.get(_UNHAPPY):
         return PENDING
     if found.get(_WORKS):
         return RESOLVED

@@ -12,7 +12,17 @@ from typing import Final
 
 import numpy as np
 
-from floodgate_nlu.dialogue import ESCALATED, PENDING, RESOLVED, Turn, resolution_of, speaks_for_the_company
+from floodgate_nlu.dialogue import (
+    ANSWER_CUES,
+    ESCALATED,
+    PENDING,
+    REPLY_CUES,
+    RESOLVED,
+    Turn,
+    cues,
+    resolution_of,
+    speaks_for_the_company,
+)
 from floodgate_nlu.glosses import gloss
 from floodgate_nlu.meanings import Embeddings, shared_embeddings
 from floodgate_nlu.network import Network, load_network
@@ -39,14 +49,13 @@ def _shipped() -> tuple[Network, Joint, Joint] | None:
 
 def outcome_of(turns: Sequence[Turn], language: str) -> str:
     """resolved, escalated or pending; the phrases alone decide where nothing was trained or nobody has answered."""
-    verdict = resolution_of(turns, language)
     shipped, embeddings = _shipped(), shared_embeddings()
     if shipped is None or embeddings is None or not any(map(speaks_for_the_company, turns)):
-        return verdict
+        return resolution_of(turns, language)
     network, english, glossed = shipped
     joint = english if language == _ENGLISH else glossed
     read = [gloss(text, language) for text in last_words(turns)]
-    return OUTCOMES[int(joint.shares(features(turns, read, verdict, network, embeddings)).argmax())]
+    return OUTCOMES[int(joint.shares(features(turns, read, language, network, embeddings)).argmax())]
 
 
 def last_words(turns: Sequence[Turn]) -> list[str]:
@@ -63,24 +72,27 @@ def last_words(turns: Sequence[Turn]) -> list[str]:
 
 
 def features(
-    turns: Sequence[Turn], read: Sequence[str], verdict: str, network: Network, embeddings: Embeddings
+    turns: Sequence[Turn], read: Sequence[str], language: str, network: Network, embeddings: Embeddings
 ) -> list[float]:
-    """What the regression reads: the verdict, and how the last words sound.
+    """What the regression reads: the phrases and their verdict, and how the last words sound.
 
     Args:
         turns: The conversation.
         read: Its last words as the network is to read them.
-        verdict: The phrases'.
+        language: Of the turns.
         network: Trained on endings.
         embeddings: The sentence encoder's.
     """
-    _, closing, _, reply = last_words(turns)
+    said, closing, _, reply = last_words(turns)
+    verdict, of_answer, of_reply = resolution_of(turns, language), cues(said, language), cues(reply, language)
     logs = np.log(network.probabilities(embeddings.of([text or " " for text in read])) + _FLOOR)
     opinions = [(float(row[1] - row[0]), float(row[2] - row[0])) for row in logs]
     heard = [number for text, pair in zip(read, opinions, strict=True) for number in (pair if text else _NOTHING_SAID)]
     return [
         float(verdict == RESOLVED),
         float(verdict == ESCALATED),
+        *(float(cue in of_answer) for cue in ANSWER_CUES),
+        *(float(cue in of_reply) for cue in REPLY_CUES),
         *heard,
         float("?" in reply),
         float(closing.endswith("?")),

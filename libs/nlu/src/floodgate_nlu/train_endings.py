@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from floodgate_nlu.corpora import CATALOGUE, read_jsonl
-from floodgate_nlu.dialogue import ESCALATED, PENDING, RESOLVED, Turn, resolution_of, speaks_for_the_company
+from floodgate_nlu.dialogue import ESCALATED, PENDING, RESOLVED, Turn, speaks_for_the_company
 from floodgate_nlu.endings import OUTCOMES, features, last_words
 from floodgate_nlu.glosses import gloss, plainly
 from floodgate_nlu.meanings import Embeddings
@@ -96,7 +96,7 @@ def train_endings(network: Network, embeddings: Embeddings, folder: Path = _FOLD
                 continue
             language: str = row["language"]
             read = [gloss(text, language) for text in last_words(turns)]
-            found = features(turns, read, resolution_of(turns, language), network, embeddings)
+            found = features(turns, read, language, network, embeddings)
             example = (found, OUTCOMES.index(row["labels"]["resolution_status"]), _CONVERSATION_WEIGHT)
             english.append(example)
             if language != _ENGLISH:
@@ -111,8 +111,7 @@ def _of_endings(embeddings: Embeddings, reading: Callable[[str], str]) -> list[_
         network = train_outcomes([row for n, row in enumerate(rows) if n % _FOLDS != fold], embeddings)
         for row in rows[fold::_FOLDS]:
             read = [reading(text) for text in last_words(row.turns)]
-            verdict = resolution_of(row.turns, _ENGLISH)
-            examples.append((features(row.turns, read, verdict, network, embeddings), row.outcome, 1.0))
+            examples.append((features(row.turns, read, _ENGLISH, network, embeddings), row.outcome, 1.0))
     return examples
 
 
