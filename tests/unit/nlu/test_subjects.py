@@ -4,7 +4,6 @@ import pytest
 from floodgate_nlu.dialogue import Turn, conversation_sentiment
 from floodgate_nlu.labels import pick_label, read_labels
 from floodgate_nlu.subjects import evidence, profiles_of
-from floodgate_nlu.taxonomy import Taxonomy
 
 PARCELS = {
     "en": "My parcel never arrived, where is the courier?",
@@ -36,8 +35,8 @@ MOCKING = {
 @pytest.mark.parametrize("language", sorted(PARCELS))
 def test_a_topic_is_found_by_its_name_alone_in_every_language(language: str) -> None:
     text = PARCELS[language]
-    labels = read_labels(TOPICS, Taxonomy({}))
-    assert pick_label(labels, text, {}, evidence(text, "")) == "parcel_tracking"
+    labels = read_labels(TOPICS)
+    assert pick_label(labels, language, {}, evidence(text, "")) == "parcel_tracking"
 
 
 def test_a_word_that_several_labels_share_tells_less() -> None:

@@ -7,8 +7,7 @@ import pytest
 from floodgate_nlu.hashing import FloatArray
 from floodgate_nlu.labels import pick_label, read_labels
 from floodgate_nlu.meanings import shared_embeddings
-from floodgate_nlu.taxonomy import Taxonomy
-from floodgate_nlu.topics import Matter, NamedLabels, make_atlas, matters, named_scores, shipped_atlas
+from floodgate_nlu.topics import Matter, Named, NamedLabels, make_atlas, matters, read_names, shipped_atlas
 
 STABLE = {
     "en": "My mare has thrown a shoe, can you send the farrier?",
@@ -29,10 +28,10 @@ class Bags:
     """An encoder of shared words: enough to test with."""
 
     def of(self, texts: list[str]) -> FloatArray:
-        rows = np.full((len(texts), 64), 0.01, dtype=np.float32)
+        rows = np.full((len(texts), 4096), 0.001, dtype=np.float32)
         for row, text in zip(rows, texts, strict=True):
             for word in text.lower().strip("?.").split():
-                row[sum(map(ord, word)) % 64] += 1.0
+                row[sum(map(ord, word)) % 4096] += 1.0
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
     of_examples = of
@@ -60,10 +59,10 @@ def test_a_matter_speaks_for_the_label_that_is_nearest_to_its_names() -> None:
     )
     encoder = Bags()
     labels = NamedLabels(("membership", "parcel"), make_atlas(encoder, table, "test"), encoder)  # type: ignore[arg-type]
-    frozen = labels.scores("freeze the gym pass", "freeze the gym pass", "en")
-    lost = labels.scores("the box never came", "the box never came", "en")
-    assert frozen.argmax() == 0
-    assert lost.argmax() == 1
+    frozen = labels.read("freeze the gym pass", "freeze the gym pass", "en")
+    lost = labels.read("the box never came", "the box never came", "en")
+    assert frozen.scores.index(0.0) == 0
+    assert lost.scores.index(0.0) == 1
 
 
 def test_a_matter_that_is_near_to_no_label_hardly_counts() -> None:
@@ -74,22 +73,38 @@ def test_a_matter_that_is_near_to_no_label_hardly_counts() -> None:
     )
     encoder = Bags()
     labels = NamedLabels(("parcel", "tax"), make_atlas(encoder, table, "test"), encoder)  # type: ignore[arg-type]
-    undecided = labels.scores("dear dear dear", "dear dear dear", "en")
-    decided = labels.scores("dear late box", "dear late box", "en")
+    undecided = labels.read("dear dear dear", "dear dear dear", "en").scores
+    decided = labels.read("dear late box", "dear late box", "en").scores
     assert abs(undecided[0] - undecided[1]) < abs(decided[0] - decided[1])
-    assert decided.argmax() == 0
+    assert decided.index(0.0) == 0
 
 
 @pytest.mark.parametrize("language", sorted(STABLE))
 def test_a_label_of_a_trade_without_a_subject_is_found_in_every_language(language: str) -> None:
     if shared_embeddings() is None:
         pytest.skip("the sentence encoder is not installed: make setup")
-    scores = named_scores(LABELS, STABLE[language], STABLE[language], language)
-    assert max(scores, key=scores.__getitem__) == "animal care"
+    named = read_names(LABELS, STABLE[language], STABLE[language], language)
+    assert named is not None
+    assert LABELS[named.scores.index(0.0)] == "animal care"
     closed = tuple(label.replace(" ", "_") for label in LABELS)
-    assert pick_label(read_labels(closed, Taxonomy({})), STABLE[language], {}, {}, scores) == "animal_care"
+    assert pick_label(read_labels(closed), language, {}, {}, named) == "animal_care"
 
 
-def test_without_scores_by_name_the_other_signals_decide() -> None:
-    labels = read_labels(("contract", "refunds"), Taxonomy({}))
-    assert pick_label(labels, "I want a refund", {}, {"refunds": 1.0}, {}) == "refunds"
+def test_without_the_encoder_the_other_signals_decide() -> None:
+    labels = read_labels(("contract", "refunds"))
+    assert pick_label(labels, "en", {}, {"refunds": 1.0}) == "refunds"
+    assert pick_label(read_labels(("refund_status", "lost_item")), "en", {"lost_item": 0.9}, {}) == "lost_item"
+
+
+def test_what_is_near_to_no_name_takes_the_fallback_where_the_set_has_one() -> None:
+    far, near = Named((0.0, -0.1), nearness=0.02), Named((0.0, -0.1), nearness=0.4)
+    assert pick_label(read_labels(("parking", "opera", "other")), "en", {}, {}, far) == "other"
+    assert pick_label(read_labels(("parking", "opera", "other")), "en", {}, {}, near) == "parking"
+    assert pick_label(read_labels(("parking", "opera")), "en", {}, {}, far) == "parking"
+
+
+def test_a_table_that_knows_no_label_leaves_the_choice_to_the_names() -> None:
+    table = (Matter(("tax",), (("-", "late form"),)), Matter(("fees",), (("-", "dear dear dear"),)))
+    encoder = Bags()
+    labels = NamedLabels(("opera box", "parking lot"), make_atlas(encoder, table, "test"), encoder)  # type: ignore[arg-type]
+    assert labels.read("late form parking lot", "late form parking lot", "en").scores.index(0.0) == 1

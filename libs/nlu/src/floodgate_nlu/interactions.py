@@ -12,7 +12,7 @@ from floodgate_nlu.endings import outcome_of
 from floodgate_nlu.feelings import likeliest, sentiment_shares
 from floodgate_nlu.generic import fill_property
 from floodgate_nlu.intents import IntentModel, Prediction
-from floodgate_nlu.labels import LabelSet, pick_label, read_labels
+from floodgate_nlu.labels import pick_label, read_labels
 from floodgate_nlu.language import SERVED, identify_conversation, language_scores
 from floodgate_nlu.prompting import part, parts, raw_part, user_text
 from floodgate_nlu.subjects import evidence
@@ -27,7 +27,7 @@ from floodgate_nlu.summaries import (
 )
 from floodgate_nlu.taxonomy import ModelCache, Taxonomy, read_taxonomy, words_of
 from floodgate_nlu.text import clip, squeeze, tokens
-from floodgate_nlu.topics import named_scores
+from floodgate_nlu.topics import read_names
 from floodgate_nlu.types import ModelCall, ToolSpec
 from floodgate_nlu.urgency import UrgencyRules
 
@@ -67,7 +67,7 @@ class InteractionSummarizer:
         self._models = models
         self._rules = rules
         self._domain = lru_cache(maxsize=8)(self._read_domain)
-        self._labels = lru_cache(maxsize=16)(self._read_labels)
+        self._labels = lru_cache(maxsize=16)(read_labels)
 
     def summarize(self, call: ModelCall, tool: ToolSpec) -> dict[str, Any]:
         """Fill every property of the tool's schema."""
@@ -76,7 +76,7 @@ class InteractionSummarizer:
         for name, raw in schema.properties(tool.schema).items():
             spec = schema.resolve(raw, tool.schema)
             if name in {"primary_topic", "topic", "intent"}:
-                filled[name] = self._label(call.system, found, spec)
+                filled[name] = self._label(found, spec)
             else:
                 filler = _FILLERS.get(name)
                 filled[name] = filler(found, spec) if filler else fill_property(name, spec, found.customer)
@@ -104,25 +104,22 @@ class InteractionSummarizer:
             sentiment_shares(turns, resolution, language),
         )
 
-    def _label(self, system: str, found: _Findings, spec: schema.Schema) -> Any:
-        """The closed set's value that the categories of prompt and catalogue and the text's concepts point at."""
+    def _label(self, found: _Findings, spec: schema.Schema) -> Any:
+        """The value of a closed set that the conversation is about."""
         closed = tuple(str(value) for value in schema.enum_values(spec) if value is not None)
         if not closed:
             return fill_property("topic", spec, found.customer)
+        labels = self._labels(closed)
         others = " ".join(turn.text for turn in found.turns if not turn.by_customer)
-        labels = self._labels(system, closed)
         first = next((turn.text for turn in found.turns if turn.by_customer), "")
         everything = " ".join(turn.text for turn in found.turns)
-        named = named_scores([words_of(value) for value in closed], first or everything, everything, found.language)
-        return pick_label(labels, found.customer, found.categories, evidence(found.customer, others), named)
+        named = read_names([words_of(value) for value in labels.named], first or everything, everything, found.language)
+        return pick_label(labels, found.language, found.categories, evidence(found.customer, others), named)
 
     def _read_domain(self, system: str) -> tuple[Taxonomy, IntentModel | None]:
         taxonomy = read_taxonomy(system, (), self._catalogue)
         examples = taxonomy.examples()
         return taxonomy, self._models.get(examples) if examples else None
-
-    def _read_labels(self, system: str, closed: tuple[str, ...]) -> LabelSet:
-        return read_labels(closed, self._domain(system)[0])
 
 
 def _scoped(prediction: Prediction) -> dict[str, float]:

@@ -3,13 +3,13 @@
 A name says little ("membership"), so what customers write about stands between names and texts:
 `data/support_topics.txt` has matters of support of many trades, each with names and sentences. A matter speaks for the
 label whose name is nearest to its own, among the labels at hand; a text is about the matters whose sentences are near.
-A matter that is near to no label ("fees" among sorts of booking) hardly counts. Beside that counts how near the text
-lies to the label's own name. Everything is compared in English, by sentence embeddings; other languages are glossed,
-and their own words count as well (`topic_words.py`).
+A matter that is near to no label ("fees" among sorts of booking) speaks for all alike. Beside that counts how near the
+text lies to the label's own name, in English most of all. Everything is compared in English, by sentence embeddings;
+other languages are glossed, and their own words count as well (`topic_words.py`).
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Final
@@ -27,13 +27,12 @@ from floodgate_nlu.topic_words import TopicWords, read_words
 
 DoubleArray = NDArray[np.float64]
 
+_ENGLISH: Final = "en"
 TABLE: Final = "support_topics.txt"
 ARTEFACT: Final = "topics.npz"
 _TEMPLATES: Final = ("{}", "a customer asks support about {}", "question about {}", "{} problem")
 _SENTENCE_MARKS: Final = "-=+"
-# Temperatures of the shares and weights of the parts, chosen on four labelled files of the project; around them the
-# figures hardly change.
-_BY_NAME: Final = 0.06
+# Temperatures of the shares, chosen on four labelled files of the project; around them the figures hardly change.
 _BY_SENTENCE: Final = 0.04
 _BY_MATTER: Final = 0.048
 _MATTER_TO_LABEL: Final = 0.05
@@ -41,12 +40,44 @@ _MEANING_OF_NAMES: Final = 0.5
 # A matter this near to a label (cosines of names and half of meanings, 1.5 at most) counts half, a nearer one more.
 _CLEAR: Final = 1.0
 _CLEAR_WIDTH: Final = 0.1
-_NAME_SHARE: Final = 0.3
-# A text's own words count so many times as much as its sentence; from so much evidence on they count in full.
-_WORDS: Final = 4.0
+# What all labels get of a text whose words speak for none.
+_UNHEARD: Final = 0.5
+# So many different words of one matter are as much evidence as there can be.
+_MOST_EVIDENCE: Final = 4.0
 _FULL_EVIDENCE: Final = 2.0
 _FLOOR: Final = 1e-3
 _SCALE: Final = 127.0
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each part of a label's score counts: cosines of its name with what was said first and with all of it,
+    logarithms of its shares by the table's sentences and by the table's words.
+    """
+
+    first: float
+    everything: float
+    matters: float
+    words: float
+
+
+# Found like the weights of `labels.py`, where the sources are named. English names are compared with English texts: the
+# names say most. A gloss has lost what holds words together, so the words' own table makes up for it.
+_IN_ENGLISH: Final = Weights(first=5.0, everything=12.0, matters=1.5, words=0.0)
+_GLOSSED: Final = Weights(first=3.5, everything=5.0, matters=0.7, words=0.9)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What is known of a text from the names of a closed set.
+
+    Attributes:
+        scores: One per label, logarithms of odds: 0 for the likeliest, less for the others.
+        nearness: The cosine of the text and the nearest name, without what all texts and all names have in common.
+    """
+
+    scores: tuple[float, ...]
+    nearness: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +205,8 @@ class NamedLabels:
         #: Per matter: how surely it speaks for any label.
         self._clear: DoubleArray = 1.0 / (1.0 + np.exp((_CLEAR - near.max(axis=0)) / _CLEAR_WIDTH))
 
-    def scores(self, first: str, everything: str, language: str) -> DoubleArray:
-        """A score per label, the logarithm of a share.
+    def read(self, first: str, everything: str, language: str) -> Named:
+        """How surely a text is about each label.
 
         Args:
             first: What the customer wrote first, which says most.
@@ -183,23 +214,36 @@ class NamedLabels:
             language: Of the conversation.
         """
         texts = [gloss(text, language) for text in (first, everything)]
-        text = _unit(_unit(self._embeddings.of(texts) - self._atlas.centers[0]).sum(axis=0))
-        by_name = _shares(self._names @ text, _BY_NAME)
-        sentences = _shares(self._atlas.sentences @ text, _BY_SENTENCE)
-        by_sentence = _sums(sentences, self._atlas.sentence_matter)
-        by_matter = _shares(self._matters @ text, _BY_MATTER)
-        clearly = self._clear * (by_sentence + by_matter + self._by_words(first, everything, language))
-        by_table = self._spoken_for @ (clearly / clearly.sum())
-        found = _NAME_SHARE * np.log(by_name + _FLOOR) + (1.0 - _NAME_SHARE) * np.log(by_table + _FLOOR)
-        return np.asarray(found, dtype=np.float64)
+        rows = _unit(self._embeddings.of(texts) - self._atlas.centers[0])
+        near = self._names @ rows.T
+        weights = _IN_ENGLISH if language == _ENGLISH else _GLOSSED
+        found = (
+            near @ np.array([weights.first, weights.everything])
+            + weights.matters * np.log(self._by_matters(_unit(rows.sum(axis=0))) + _FLOOR)
+            + weights.words * np.log(self._by_words(first, everything, language) + _FLOOR)
+        )
+        return Named(tuple(float(score) for score in found - found.max()), float(near.max()))
 
-    def _by_words(self, first: str, everything: str, language: str) -> DoubleArray | float:
-        """What the text's own words add to each matter's share; what the customer wrote first counts twice."""
+    def _by_matters(self, text: FloatArray) -> DoubleArray:
+        """Each label's share of what the text says of the table's matters.
+
+        What it says of matters that are near to no label is shared by all labels.
+        """
+        by_sentence = _sums(_shares(self._atlas.sentences @ text, _BY_SENTENCE), self._atlas.sentence_matter)
+        clearly = self._clear * (by_sentence + _shares(self._matters @ text, _BY_MATTER)) / 2.0
+        return np.asarray(self._spoken_for @ clearly + (1.0 - clearly.sum()) / len(self._names), dtype=np.float64)
+
+    def _by_words(self, first: str, everything: str, language: str) -> DoubleArray:
+        """Each label's share of the matters that the text's own words speak for; what came first counts twice."""
+        equal = np.full(len(self._names), 1.0 / len(self._names))
         if self._words is None:
-            return 0.0
+            return equal
         found = self._words.evidence(everything, language) + self._words.evidence(first, language)
         total = float(found.sum())
-        return found * (_WORDS * min(1.0, total / _FULL_EVIDENCE) / max(total, 1e-9))
+        counted = self._clear * found * (_MOST_EVIDENCE * min(1.0, total / _FULL_EVIDENCE) / max(total, 1e-9))
+        return np.asarray(
+            (self._spoken_for @ counted + _UNHEARD * equal) / (counted.sum() + _UNHEARD), dtype=np.float64
+        )
 
 
 @lru_cache(maxsize=32)
@@ -211,13 +255,10 @@ def named_labels(names: tuple[str, ...]) -> NamedLabels | None:
     return NamedLabels(names, atlas, embeddings, read_words(tuple(matter.names[0] for matter in matters())))
 
 
-def named_scores(names: Sequence[str], first: str, everything: str, language: str) -> Mapping[str, float]:
-    """The score of each name, 0 for the likeliest and less for the others; empty without the sentence encoder."""
+def read_names(names: Sequence[str], first: str, everything: str, language: str) -> Named | None:
+    """What a conversation is about among labels of these names; None without the sentence encoder."""
     labels = named_labels(tuple(names))
-    if labels is None:
-        return {}
-    found = labels.scores(first, everything, language)
-    return dict(zip(names, (float(score) for score in found - found.max()), strict=True))
+    return labels.read(first, everything, language) if labels else None
 
 
 def _in_templates(embeddings: Embeddings, names: Sequence[str]) -> FloatArray:
