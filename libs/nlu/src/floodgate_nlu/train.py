@@ -60,8 +60,6 @@ _SAID_EVERYWHERE: Final = (
     "visa", "mastercard", "maestro", "paypal", "whatsapp", "google", "iphone", "android", "netflix", "hotel", "https",
     "www",
 )  # fmt: skip
-# A beginning of three or four letters is that of words of many languages.
-_LEAST_TOLD: Final = len("stems*")
 # The glosses' first column is in the language that they are.
 _NAMES: Final = {"english": "en"}
 _ARTEFACTS: Final = ("vectors", "language", "injection", "urgency", "topics", "endings", "moods", "opinions")
@@ -92,13 +90,12 @@ def train_language(catalogue: Path = CATALOGUE) -> LinearModel:
 
 
 def _words_of(table: str) -> Iterator[tuple[str, str]]:
-    """Every word (or long beginning of words) of a table, and its language, which heads its column."""
+    """Every word (or beginning of words) of a table, and its language, which heads its column."""
     head, *rows = (cells(line) for line in read_text(table).splitlines() if line)
     for row in rows:
         for name, cell in zip(head, row, strict=False):
-            forms = (form.strip() for form in cell.split(","))
-            told = (form.removesuffix("*") for form in forms if not (form.endswith("*") and len(form) < _LEAST_TOLD))
-            yield from ((form, _NAMES.get(name, name)) for form in told if form)
+            forms = (form.strip().removesuffix("*") for form in cell.split(","))
+            yield from ((form, _NAMES.get(name, name)) for form in forms if form)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
