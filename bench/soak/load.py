@@ -1,7 +1,4 @@
-"""A steady rate of messages and interactions, on a fixed number of keys.
-
-State of a key is kept for days by design: new keys without end would make every table grow, and hide what leaks.
-"""
+"""A steady rate of messages and interactions: conversations begin, go on for a while, and others take their place."""
 
 from __future__ import annotations
 
@@ -18,7 +15,10 @@ from faults.services.load import Load, _opening, _post
 from floodgate_demo.scenario import BROKEN
 from floodgate_demo.tally import Seen
 
-_KEYS: Final = 100
+_OPEN: Final = 100
+"""Customers who write at the same time."""
+_FEWEST, _MOST = 4, 20
+"""Messages of a customer in one conversation. Where they went on for ever, each call of the channel would return more."""
 _DROP_SECONDS: Final = 2.0
 
 
@@ -36,9 +36,7 @@ class SteadyLoad(Load):
     def __init__(self, env: Mapping[str, str], seen: Seen, seed: str, messages: float, interactions: float) -> None:
         super().__init__(env, seen, seed)
         self._messages, self._interactions = messages, interactions
-        rng = random.Random(f"{seed}-ids")  # noqa: S311 (repeats a run)
-        self._ids = [UUID(int=rng.getrandbits(128), version=4) for _ in range(_KEYS)]
-        self.sent = {"messages": 0, "interactions": 0}
+        self.sent = {"messages": 0, "conversations": 0, "interactions": 0}
         self.refused = 0
 
     async def _play(self) -> None:
@@ -49,17 +47,21 @@ class SteadyLoad(Load):
     async def _write(self, client: httpx.AsyncClient) -> None:
         rng = random.Random(f"{self._seed}-messages")  # noqa: S311 (repeats a run)
         plays = [play for play in self._scenario.plays if isinstance(play.turns[0], str)]
-        conversations: list[str] = []
+        writing: list[list[str]] = []
         due = time.monotonic()
         while not self._stop.is_set():
             due += 1 / self._messages
             play = rng.choice(plays)
             try:
-                if len(conversations) < _KEYS:
+                if len(writing) < _OPEN:
                     begun = await _post(client, "/_local/conversations", _opening(play))
-                    conversations.append(str(begun["conversation_id"]))
+                    writing.append([str(begun["conversation_id"])] * rng.randint(_FEWEST - 1, _MOST - 1))
+                    self.sent["conversations"] += 1
                 else:
-                    path = f"/_local/conversations/{rng.choice(conversations)}/user-reply"
+                    place = rng.randrange(_OPEN)
+                    path = f"/_local/conversations/{writing[place].pop()}/user-reply"
+                    if not writing[place]:
+                        del writing[place]
                     await _post(client, path, {"text": str(play.turns[0])})
                 self.sent["messages"] += 1
             except httpx.HTTPError:
@@ -81,5 +83,5 @@ class SteadyLoad(Load):
             await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     def _renewed(self, row: dict[str, Any], rng: random.Random) -> bytes:
-        interaction_id = rng.choice(self._ids)
+        interaction_id = UUID(int=rng.getrandbits(128), version=4)
         return json.dumps({**row, "interaction_id": str(interaction_id)}, ensure_ascii=False).encode()
