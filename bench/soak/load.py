@@ -18,7 +18,7 @@ from floodgate_demo.tally import Seen
 _OPEN: Final = 100
 """Customers who write at the same time."""
 _FEWEST, _MOST = 4, 20
-"""Messages of a customer in one conversation. Where they went on for ever, each call of the channel would return more."""
+"""Messages of a customer in one conversation. Were it one for ever, each call of the channel would return more."""
 _DROP_SECONDS: Final = 2.0
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from bench.soak.__main__ import StandStill, table
+from typing import Any
+
+import pytest
+
+from bench.soak.__main__ import StandStill, failed, table
 
 
 def test_services_that_give_nothing_for_longer_than_any_fault_stand_still() -> None:
@@ -20,7 +24,35 @@ def test_what_goes_on_after_a_fault_does_not() -> None:
     assert not still.found
 
 
-def test_the_verdict_names_it_with_what_is_left_to_read() -> None:
-    result = {"trends": [], "not_judged": [], "stood_still": True, "lag_at_the_end": None}
-    assert table(result).splitlines()[-1] == "The services stood still; left to read: Kafka does not say"
-    assert "stood still" not in table(result | {"stood_still": False})
+RESULT = {
+    "trends": [{"grows": False}],
+    "not_judged": [],
+    "stood_still": False,
+    "left_over": {},
+    "drained_seconds": 7.2,
+}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"stood_still": True},
+        {"left_over": {"delivery": 72_543}},
+        {"left_over": None},
+        {"not_judged": ["agent"]},
+        {"trends": [{"grows": True}]},
+    ],
+)
+def test_each_shortcoming_alone_fails_a_run(broken: dict[str, Any]) -> None:
+    assert not failed(RESULT)
+    assert failed(RESULT | broken)
+
+
+def test_the_verdict_names_what_stood_still_and_what_is_left() -> None:
+    result = RESULT | {"trends": [], "stood_still": True, "left_over": {"delivery": 7}}
+    assert table(result).splitlines()[-2:] == [
+        "The services stood still",
+        "{'delivery': 7} is left to read 7 s after the last message",
+    ]
+    assert table(RESULT | {"trends": []}).splitlines()[-1] == "nothing is left to read 7 s after the last message"
+    assert "Kafka does not say" in table(RESULT | {"trends": [], "left_over": None})

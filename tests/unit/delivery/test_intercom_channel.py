@@ -18,7 +18,7 @@ from delivery.domain.commands import (
 )
 from delivery.domain.pace import TokenBucket
 from delivery.ports import Fate
-from floodgate.intercom import Conversation, IntercomUnavailableError, Tag
+from floodgate.intercom import ChangedConversation, Conversation, IntercomUnavailableError, Tag
 
 BOT = "5001"
 
@@ -44,37 +44,41 @@ class FakeIntercom:
             }
         )
 
-    def _conversation(self) -> Conversation:
-        return Conversation.model_validate(
-            {"id": "77", "admin_assignee_id": self.assignee, "conversation_parts": {"conversation_parts": self.parts}}
-        )
+    def _document(self) -> dict[str, Any]:
+        return {
+            "id": "77",
+            "admin_assignee_id": self.assignee,
+            "conversation_parts": {"conversation_parts": self.parts},
+        }
 
-    def _do(self, name: str, kind: str, body: str | None = None, options: Any = ()) -> Conversation:
+    def _do(self, name: str, kind: str, body: str | None = None, options: Any = ()) -> ChangedConversation:
         self.calls.append(name)
         if self.fail_before:
             raise self.fail_before.pop(0)
         self.add(kind, body, options=options)
         if self.fail_after:
             raise self.fail_after.pop(0)
-        return self._conversation()
+        return ChangedConversation.model_validate(self._document())
 
     async def get_conversation(self, conversation_id: str, *, plaintext: bool = True) -> Conversation:
         self.calls.append("get")
-        return self._conversation()
+        return Conversation.model_validate(self._document())
 
-    async def reply(self, conversation_id: str, text: str) -> Conversation:
+    async def reply(self, conversation_id: str, text: str) -> ChangedConversation:
         return self._do("reply", "comment", text)
 
-    async def send_quick_replies(self, conversation_id: str, options: Any, *, text: str | None = None) -> Conversation:
+    async def send_quick_replies(
+        self, conversation_id: str, options: Any, *, text: str | None = None
+    ) -> ChangedConversation:
         return self._do("quick_reply", "quick_reply", text, options)
 
-    async def add_note(self, conversation_id: str, html: str) -> Conversation:
+    async def add_note(self, conversation_id: str, html: str) -> ChangedConversation:
         return self._do("note", "note", html)
 
-    async def assign(self, conversation_id: str, assignee_id: str) -> Conversation:
+    async def assign(self, conversation_id: str, assignee_id: str) -> ChangedConversation:
         return self._do(f"assign {assignee_id}", "assignment")
 
-    async def update_conversation(self, conversation_id: str, *, custom_attributes: Any) -> Conversation:
+    async def update_conversation(self, conversation_id: str, *, custom_attributes: Any) -> ChangedConversation:
         return self._do(f"attributes {sorted(custom_attributes)}", "attribute")
 
     async def create_tag(self, name: str) -> Tag:
@@ -85,7 +89,7 @@ class FakeIntercom:
         self.calls.append(f"attach {tag_id}")
         return Tag(id=tag_id)
 
-    async def close(self, conversation_id: str) -> Conversation:
+    async def close(self, conversation_id: str) -> ChangedConversation:
         return self._do("close", "close")
 
     async def bot_admin_id(self) -> str:

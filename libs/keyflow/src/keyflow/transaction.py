@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _CALL_SECONDS: Final = 10.0
 _OPEN_OUTCOME_SECONDS: Final = 60.0
+_OUT_OF_STEP: Final = {KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, KafkaError.UNKNOWN_PRODUCER_ID}
 # A compacted topic takes no record without a key; nobody ever reads it.
 _NOTHING: Final = b"-"
 
@@ -169,6 +170,8 @@ class Transactions:
     def _abort(self, error: KafkaError) -> None:
         if error.code() in FENCED:
             raise self._fenced()
+        if error.fatal() and error.code() in _OUT_OF_STEP:
+            raise self._out_of_step(error)
         if error.fatal():
             raise FatalError(f"the transaction failed for good: {error.str()}")
         if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
@@ -182,6 +185,8 @@ class Transactions:
             except KafkaException as failed:
                 if failed.args[0].code() in FENCED:
                     raise self._fenced() from failed
+                if failed.args[0].code() in _OUT_OF_STEP:
+                    raise self._out_of_step(failed.args[0]) from failed
                 if failed.args[0].retriable():
                     # It may never get its answer after an absence of the broker; a new producer ends the transaction.
                     self._renew()
@@ -197,6 +202,15 @@ class Transactions:
             return slot_taken(self._config.transactional_id)
         self._renew()
         return RetryableError(f"the broker ended a transaction that took {seconds:.0f} s")
+
+    def _out_of_step(self, error: KafkaError) -> RetryableError:
+        """A request that stayed without an answer, as when the broker stood still, leaves librdkafka and the broker
+        of two minds on how many records were sent, for good. Nothing can have been committed: a transaction's end is
+        sent only when all of its records were taken. A new producer aborts it.
+        """
+        log.warning("keyflow.producer_renewed slot=%s code=%s", self._config.transactional_id, error.name())
+        self._renew()
+        return RetryableError(f"the producer and the broker were out of step: {error.name()}")
 
     def _renew(self) -> None:
         self.producer = self._made()

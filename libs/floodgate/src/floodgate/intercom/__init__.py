@@ -5,6 +5,7 @@ from floodgate.intercom.errors import IntercomRefusedError, IntercomUnavailableE
 from floodgate.intercom.models import (
     Admin,
     Author,
+    ChangedConversation,
     Contact,
     Conversation,
     ConversationAttribute,
@@ -22,6 +23,7 @@ from floodgate.intercom.webhooks import WebhookEnvelope, sign, verify_signature
 __all__ = [
     "Admin",
     "Author",
+    "ChangedConversation",
     "Contact",
     "Conversation",
     "ConversationAttribute",

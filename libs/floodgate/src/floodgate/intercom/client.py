@@ -21,6 +21,7 @@ from floodgate.intercom.errors import (
 from floodgate.intercom.models import (
     Admin,
     AdminList,
+    ChangedConversation,
     Contact,
     Conversation,
     ConversationAttribute,
@@ -173,16 +174,16 @@ class IntercomClient:
 
     async def update_conversation(
         self, conversation_id: str, *, custom_attributes: Mapping[str, str | int]
-    ) -> Conversation:
+    ) -> ChangedConversation:
         """Sets custom attributes; those not named stay as they are."""
         body = {"custom_attributes": dict(custom_attributes)}
-        return await self._read("PUT", _conversation(conversation_id), Conversation, body=body)
+        return await self._read("PUT", _conversation(conversation_id), ChangedConversation, body=body)
 
-    async def reply(self, conversation_id: str, text: str, *, admin_id: str | None = None) -> Conversation:
+    async def reply(self, conversation_id: str, text: str, *, admin_id: str | None = None) -> ChangedConversation:
         """A comment that the customer sees."""
         return await self._reply_as_admin(conversation_id, "comment", admin_id, {"body": text})
 
-    async def add_note(self, conversation_id: str, html: str, *, admin_id: str | None = None) -> Conversation:
+    async def add_note(self, conversation_id: str, html: str, *, admin_id: str | None = None) -> ChangedConversation:
         """A note that only teammates see. Notes take some HTML."""
         return await self._reply_as_admin(conversation_id, "note", admin_id, {"body": html})
 
@@ -193,7 +194,7 @@ class IntercomClient:
         *,
         text: str | None = None,
         admin_id: str | None = None,
-    ) -> Conversation:
+    ) -> ChangedConversation:
         """Buttons for the customer, under a text.
 
         Raises:
@@ -208,7 +209,7 @@ class IntercomClient:
 
     async def reply_as_contact(
         self, conversation_id: str, contact_id: str, text: str, *, clicked: QuickReplyOption | None = None
-    ) -> Conversation:
+    ) -> ChangedConversation:
         """A comment in a contact's name, with the button that was clicked."""
         body: dict[str, Any] = {
             "message_type": "comment",
@@ -218,7 +219,7 @@ class IntercomClient:
         }
         if clicked is not None:
             body["reply_options"] = [{"text": clicked.text, "uuid": clicked.uuid}]
-        return await self._read("POST", _conversation(conversation_id, "reply"), Conversation, body=body)
+        return await self._read("POST", _conversation(conversation_id, "reply"), ChangedConversation, body=body)
 
     async def assign(
         self,
@@ -227,18 +228,20 @@ class IntercomClient:
         *,
         to: Literal["admin", "team"] = "team",
         admin_id: str | None = None,
-    ) -> Conversation:
+    ) -> ChangedConversation:
         """Assigns to a team or to an admin; "0" takes the assignee away."""
         body = {"message_type": "assignment", "type": to, "assignee_id": assignee_id}
         return await self._manage(conversation_id, admin_id, body)
 
-    async def close(self, conversation_id: str, *, admin_id: str | None = None) -> Conversation:
+    async def close(self, conversation_id: str, *, admin_id: str | None = None) -> ChangedConversation:
         return await self._manage(conversation_id, admin_id, {"message_type": "close", "type": "admin"})
 
-    async def open(self, conversation_id: str, *, admin_id: str | None = None) -> Conversation:
+    async def open(self, conversation_id: str, *, admin_id: str | None = None) -> ChangedConversation:
         return await self._manage(conversation_id, admin_id, {"message_type": "open"})
 
-    async def snooze(self, conversation_id: str, until: datetime, *, admin_id: str | None = None) -> Conversation:
+    async def snooze(
+        self, conversation_id: str, until: datetime, *, admin_id: str | None = None
+    ) -> ChangedConversation:
         body = {"message_type": "snoozed", "snoozed_until": int(until.timestamp())}
         return await self._manage(conversation_id, admin_id, body)
 
@@ -264,18 +267,18 @@ class IntercomClient:
 
     async def _reply_as_admin(
         self, conversation_id: str, message_type: str, admin_id: str | None, body: Mapping[str, Any]
-    ) -> Conversation:
+    ) -> ChangedConversation:
         said = {
             "message_type": message_type,
             "type": "admin",
             "admin_id": await self._admin(admin_id),
             **body,
         }
-        return await self._read("POST", _conversation(conversation_id, "reply"), Conversation, body=said)
+        return await self._read("POST", _conversation(conversation_id, "reply"), ChangedConversation, body=said)
 
-    async def _manage(self, conversation_id: str, admin_id: str | None, body: Mapping[str, Any]) -> Conversation:
+    async def _manage(self, conversation_id: str, admin_id: str | None, body: Mapping[str, Any]) -> ChangedConversation:
         said = {**body, "admin_id": await self._admin(admin_id)}
-        return await self._read("POST", _conversation(conversation_id, "parts"), Conversation, body=said)
+        return await self._read("POST", _conversation(conversation_id, "parts"), ChangedConversation, body=said)
 
     async def _read(
         self,

@@ -138,6 +138,27 @@ class Conversation(_Read):
         return next(iter(self.contacts.contacts), None)
 
 
+class _ChangedPart(_Read):
+    id: Id
+
+
+class _ChangedParts(_Read):
+    conversation_parts: list[_ChangedPart] = []
+
+
+class ChangedConversation(_Read):
+    """What is read of the answer to a call that changes something: it brings up to 500 parts, the last one new."""
+
+    id: Id
+    conversation_parts: Annotated[_ChangedParts, BeforeValidator(_none_to_empty)] = _ChangedParts()
+
+    @property
+    def last_part_id(self) -> str | None:
+        """Id of the newest part; None where there is none."""
+        parts = self.conversation_parts.conversation_parts
+        return parts[-1].id if parts else None
+
+
 class Contact(_Read):
     id: Id
     external_id: str | None = None

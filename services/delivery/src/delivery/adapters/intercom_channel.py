@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from floodgate.intercom import (
+    ChangedConversation,
     Conversation,
     ConversationPart,
     IntercomUnavailableError,
@@ -40,18 +41,18 @@ class Intercom(Protocol):
     """The calls of `floodgate.intercom.IntercomClient` that are made here."""
 
     async def get_conversation(self, conversation_id: str, *, plaintext: bool = True) -> Conversation: ...
-    async def reply(self, conversation_id: str, text: str) -> Conversation: ...
+    async def reply(self, conversation_id: str, text: str) -> ChangedConversation: ...
     async def send_quick_replies(
         self, conversation_id: str, options: list[QuickReplyOption], *, text: str | None = None
-    ) -> Conversation: ...
-    async def add_note(self, conversation_id: str, html: str) -> Conversation: ...
-    async def assign(self, conversation_id: str, assignee_id: str) -> Conversation: ...
+    ) -> ChangedConversation: ...
+    async def add_note(self, conversation_id: str, html: str) -> ChangedConversation: ...
+    async def assign(self, conversation_id: str, assignee_id: str) -> ChangedConversation: ...
     async def update_conversation(
         self, conversation_id: str, *, custom_attributes: dict[str, str | int]
-    ) -> Conversation: ...
+    ) -> ChangedConversation: ...
     async def create_tag(self, name: str) -> Tag: ...
     async def attach_tag(self, conversation_id: str, tag_id: str) -> Tag: ...
-    async def close(self, conversation_id: str) -> Conversation: ...
+    async def close(self, conversation_id: str) -> ChangedConversation: ...
     async def bot_admin_id(self) -> str: ...
 
 
@@ -127,12 +128,12 @@ class IntercomChannel:
             case ReplyCommand() as reply if reply.options:
                 options = [QuickReplyOption(text=option.label, uuid=option.option_id) for option in reply.options]
                 answer = await self._paced(lambda: client.send_quick_replies(conversation_id, options, text=reply.text))
-                return _last_part_id(answer)
+                return answer.last_part_id
             case ReplyCommand() as reply:
-                return _last_part_id(await self._paced(lambda: client.reply(conversation_id, reply.text)))
+                return (await self._paced(lambda: client.reply(conversation_id, reply.text))).last_part_id
             case NoteCommand() as note:
                 body = note_html(note, order.mark)
-                return _last_part_id(await self._paced(lambda: client.add_note(conversation_id, body)))
+                return (await self._paced(lambda: client.add_note(conversation_id, body))).last_part_id
             case AssignCommand() as assign:
                 await self._paced(lambda: client.assign(conversation_id, assign.channel_team_id))
             case TagCommand() as tag:
@@ -181,7 +182,3 @@ def _entry(part: ConversationPart, bot_admin_id: str) -> never_twice.Entry:
         text=part.body or "",
         option_ids=tuple(option.uuid for option in part.metadata.quick_reply_options),
     )
-
-
-def _last_part_id(conversation: Conversation) -> str | None:
-    return conversation.parts[-1].id if conversation.parts else None
