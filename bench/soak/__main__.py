@@ -32,10 +32,12 @@ _STILL_SECONDS: Final = 300.0
 """Every fault is over sooner, and what it held up comes soon after."""
 _DRAINED_SECONDS: Final = 300.0
 """After the last message: what is left to read by then has not been kept up with."""
-_WARM_UP_SHARE: Final = 0.25
-"""Of each life: caches, pools and the tables of the keys fill in it."""
 _FORGOTTEN_SECONDS: Final = 900
 """State of a key is kept for days by design; here it is forgotten soon, or tables would grow and hide what leaks."""
+_WARM_UP_SECONDS: Final = 1_200.0
+"""Of each life: tables fill until the first key is forgotten, and caches and pools beside them."""
+_WARM_UP_SHARE: Final = 0.25
+"""Of a run that is too short for it."""
 _STATEFUL: Final = ("FIREWALL", "AGENT", "DELIVERY", "SUMMARIZER")
 _STARTED: Final = time.monotonic()
 
@@ -86,7 +88,8 @@ def _soaked(site: Site, args: Namespace, seconds: float, ended: threading.Event)
     minutes = round((time.monotonic() - began) / 60, 1)
     left_over, drained_seconds = _drained(site)
     ended = {"minutes": minutes, "stood_still": still.found, "drained_seconds": drained_seconds, "left_over": left_over}
-    return _result(site, load, sampler, faults) | ended
+    warm_up_seconds = min(_WARM_UP_SECONDS, minutes * 60 * _WARM_UP_SHARE)
+    return _result(site, load, sampler, faults, warm_up_seconds) | ended
 
 
 class StandStill:
@@ -114,11 +117,11 @@ def _memory(sampler: Sampler) -> str:
     return ", ".join(f"{name} {mib:.0f} MiB" for name, mib in now.items())
 
 
-def _result(site: Site, load: SteadyLoad, sampler: Sampler, faults: Faults) -> dict[str, Any]:
+def _result(site: Site, load: SteadyLoad, sampler: Sampler, faults: Faults, warm_up_seconds: float) -> dict[str, Any]:
     trends: list[Trend] = []
     for (name, _), measures in sampler.series.items():
         for measure, points in measures.items():
-            found = trend(name, measure, points[int(len(points) * _WARM_UP_SHARE) :])
+            found = trend(name, measure, [point for point in points if point[0] >= points[0][0] + warm_up_seconds])
             trends += [found] if found is not None else []
     judged = {(one.service, one.measure) for one in trends}
     missing = sorted({name for name, _ in sampler.series} - {name for name, _ in judged})
@@ -127,6 +130,7 @@ def _result(site: Site, load: SteadyLoad, sampler: Sampler, faults: Faults) -> d
         "refused_by_the_stand_in": load.refused,
         "outputs": site.outputs(),
         "ends_nobody_asked_for": site.fleet.exits,
+        "warm_up_seconds": warm_up_seconds,
         "faults": faults.done,
         "thresholds": {name: asdict(threshold) for name, threshold in THRESHOLDS.items()},
         "trends": [asdict(one) | {"grows": one.grows} for one in trends],
@@ -172,6 +176,7 @@ def table(result: dict[str, Any]) -> str:
     lines.append(f"\n{grown} of {len(result['trends'])} series grow; not judged: {result['not_judged'] or 'none'}")
     if result["stood_still"]:
         lines.append("The services stood still")
+    lines += [f"Nobody asked for: {end}" for end in result["ends_nobody_asked_for"]]
     left_over, seconds = result["left_over"], result["drained_seconds"]
     said = "nothing is" if left_over == {} else f"{left_over or 'Kafka does not say what'} is"
     lines.append(f"{said} left to read {seconds:.0f} s after the last message")
@@ -179,8 +184,10 @@ def table(result: dict[str, Any]) -> str:
 
 
 def failed(result: dict[str, Any]) -> bool:
-    """Whether something grows, was not judged, stood still or was not kept up with."""
-    short = result["stood_still"] or result["not_judged"] or result["left_over"] != {}
+    """Whether something grows, was not judged, stood still, ended by itself or was not kept up with."""
+    short = (
+        result["stood_still"] or result["not_judged"] or result["left_over"] != {} or result["ends_nobody_asked_for"]
+    )
     return bool(short or any(row["grows"] for row in result["trends"]))
 
 

@@ -28,6 +28,7 @@ RESULT = {
     "trends": [{"grows": False}],
     "not_judged": [],
     "stood_still": False,
+    "ends_nobody_asked_for": [],
     "left_over": {},
     "drained_seconds": 7.2,
 }
@@ -40,6 +41,7 @@ RESULT = {
         {"left_over": {"delivery": 72_543}},
         {"left_over": None},
         {"not_judged": ["agent"]},
+        {"ends_nobody_asked_for": ["agent-0 exited with 1"]},
         {"trends": [{"grows": True}]},
     ],
 )
@@ -50,8 +52,10 @@ def test_each_shortcoming_alone_fails_a_run(broken: dict[str, Any]) -> None:
 
 def test_the_verdict_names_what_stood_still_and_what_is_left() -> None:
     result = RESULT | {"trends": [], "stood_still": True, "left_over": {"delivery": 7}}
-    assert table(result).splitlines()[-2:] == [
+    result["ends_nobody_asked_for"] = ["agent-0 exited with 1"]
+    assert table(result).splitlines()[-3:] == [
         "The services stood still",
+        "Nobody asked for: agent-0 exited with 1",
         "{'delivery': 7} is left to read 7 s after the last message",
     ]
     assert table(RESULT | {"trends": []}).splitlines()[-1] == "nothing is left to read 7 s after the last message"
