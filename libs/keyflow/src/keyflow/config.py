@@ -118,6 +118,12 @@ class EngineConfig:
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
+            # What is prefetched stays with the process as freed memory. By default that is 64 MB and more: a service
+            # grew by 20 MiB with every restore of a changelog that was not compacted yet.
+            "fetch.message.max.bytes": 262_144,
+            "fetch.max.bytes": 4_194_304,
+            "queued.max.messages.kbytes": 4_096,
+            "fetch.queue.backoff.ms": 10,
         }
 
     def producer(self) -> dict[str, Any]:

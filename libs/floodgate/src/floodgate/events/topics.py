@@ -11,6 +11,7 @@ from typing import Any, Final
 from floodgate.events import generated
 from floodgate.events.generated import AvroModel
 
+COMPACTED_SEGMENT_BYTES: Final = 67_108_864
 COMPACTED_WITHIN_DAYS: Final = 7
 """By when an older value of a key is cleaned out of a compacted topic."""
 
@@ -42,6 +43,9 @@ class Topic:
         else:
             # Without a limit Kafka may keep what a tombstone superseded for as long as the topic is quiet.
             config["max.compaction.lag.ms"] = str(COMPACTED_WITHIN_DAYS * 86_400_000)
+            # Kafka compacts what is no longer written to. With its 1 GiB a busy changelog is restored from hours of
+            # superseded states.
+            config["segment.bytes"] = str(COMPACTED_SEGMENT_BYTES)
         return config
 
 
