@@ -34,8 +34,9 @@ _DRAINED_SECONDS: Final = 300.0
 """After the last message: what is left to read by then has not been kept up with."""
 _FORGOTTEN_SECONDS: Final = 900
 """State of a key is kept for days by design; here it is forgotten soon, or tables would grow and hide what leaks."""
-_WARM_UP_SECONDS: Final = 1_200.0
-"""Of each life: tables fill until the first key is forgotten, and caches and pools beside them."""
+_WARM_UP_SECONDS: Final = 1_800.0
+"""Of each life: tables fill until the first key is forgotten, and one round of the six faults passes: the first of each
+kind holds up more work than memory has seen, and the allocator keeps what it took for that."""
 _WARM_UP_SHARE: Final = 0.25
 """Of a run that is too short for it."""
 _STATEFUL: Final = ("FIREWALL", "AGENT", "DELIVERY", "SUMMARIZER")

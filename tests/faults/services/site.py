@@ -30,6 +30,7 @@ from support.fleet import Fleet
 from support.processes import ServiceProcess, begin_at_the_end, eventually, free_port
 
 _SERVICE_SETTINGS: Final = {
+    "MALLOC_ARENA_MAX": "2",  # as in the images
     # Two cores serve the broker, the model and five services: more in flight would only wait.
     "FLOODGATE_KAFKA_MAX_IN_FLIGHT": "12",
     "FLOODGATE_KAFKA_COMMIT_INTERVAL_SECONDS": "0.05",
